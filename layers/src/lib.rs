@@ -1,0 +1,21 @@
+//! Tower layers for generative HTTP services that hold until the body ends.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// Of the library, not of its tests and examples.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::print_stdout,
+        clippy::print_stderr,
+        clippy::exit
+    )
+)]
+
+pub mod body;
+mod error;
+pub mod types;
+
+pub use self::error::{BoxError, cause_ref};
