@@ -16,6 +16,11 @@
 
 pub mod body;
 mod error;
+mod sync;
+#[cfg(feature = "task")]
+pub mod task;
+#[cfg(any(test, feature = "test-util"))]
+pub mod test_util;
 pub mod types;
 
 pub use self::error::{BoxError, cause_ref};

@@ -1,1 +1,50 @@
-//! The vocabulary that all layers share.
+//! The vocabulary that all layers share: values that travel with a request or a reply, and the
+//! questions that a layer asks its user.
+//!
+//! # Values
+//!
+//! | type | travels in | says |
+//! | --- | --- | --- |
+//! | [`Deadline`] | request | when the caller stops waiting |
+//! | [`Tenant`] | request | on whose behalf the request is made |
+//! | [`Attempt`] | request | which try this is |
+//! | [`TokenEstimate`] | request | how many tokens we expect |
+//! | [`Outcome`] | response | what became of the reply, known when its body ends |
+//! | [`CacheStatus`] | response | where the reply came from |
+//! | [`CacheKey`], [`Usage`], [`Timing`], [`Nanos`] | inside others | identity, tokens, times, money |
+//!
+//! These are the only types by which layers tell one another anything.
+//!
+//! # Questions
+//!
+//! A layer never knows an endpoint, a model or a JSON field: it asks. Each question is a trait with
+//! an implementation for closures: [`KeyPolicy`], [`Partition`], [`EstimateTokens`], [`Classify`],
+//! [`Observe`], [`Price`]. [`Scope`] is a value, because there must be no way to forget it.
+
+mod attempt;
+mod cache;
+mod classify;
+mod deadline;
+mod estimate;
+mod observe;
+mod outcome;
+mod partition;
+mod price;
+mod scope;
+mod timing;
+mod usage;
+
+pub use self::{
+    attempt::Attempt,
+    cache::{CacheKey, CacheStatus, KeyPolicy},
+    classify::{Class, Classify, Reply},
+    deadline::Deadline,
+    estimate::{EstimateTokens, TokenEstimate},
+    observe::{Observe, Watch},
+    outcome::{FinishReason, Outcome, Record},
+    partition::{Partition, PartitionKey},
+    price::{Nanos, Price},
+    scope::{Owner, Scope, Tenant},
+    timing::Timing,
+    usage::Usage,
+};

@@ -1,0 +1,248 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+/// How a body ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum End {
+    /// It came to its end: a last frame with `is_end_stream`, or `None`.
+    Complete,
+    /// It failed.
+    Failed,
+    /// It was dropped before its end.
+    Dropped,
+}
+
+/// What hangs on a body until it ends: a permit, a span, a reservation.
+///
+/// Implemented for closures `FnOnce(End)`.
+///
+/// [`end`](Self::end) may run inside `drop`: it must not block, and must not panic.
+pub trait Guard {
+    /// Sees each frame before it is passed on. Does nothing by default.
+    fn frame(&mut self, frame: &Frame<Bytes>) {
+        let _ = frame;
+    }
+
+    /// Called exactly once.
+    fn end(self, end: End);
+}
+
+impl<F: FnOnce(End)> Guard for F {
+    fn end(self, end: End) {
+        self(end);
+    }
+}
+
+pin_project! {
+    /// A body with a [`Guard`] that ends exactly once: with the last frame, with `None`, with an
+    /// error, or when the body is dropped.
+    ///
+    /// A body that is at its end when it is made ends its guard in [`new`](Self::new). Everything
+    /// else is passed on unchanged: frames, trailers, errors, `size_hint` and `is_end_stream`.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use blossom_layers::body::{End, Guarded, ReqBody};
+    ///
+    /// let ended = Arc::new(Mutex::new(None));
+    /// let guard = { let ended = ended.clone(); move |end| *ended.lock().unwrap() = Some(end) };
+    ///
+    /// let body = Guarded::new(ReqBody::from("hello"), guard);
+    /// drop(body);
+    /// assert_eq!(*ended.lock().unwrap(), Some(End::Dropped));
+    /// ```
+    pub struct Guarded<B, G: Guard> {
+        #[pin]
+        inner: B,
+        guard: Option<G>,
+    }
+
+    impl<B, G: Guard> PinnedDrop for Guarded<B, G> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(guard) = this.project().guard.take() {
+                guard.end(End::Dropped);
+            }
+        }
+    }
+}
+
+impl<B: Body, G: Guard> Guarded<B, G> {
+    /// Hangs `guard` on `inner`.
+    pub fn new(inner: B, guard: G) -> Self {
+        let guard = if inner.is_end_stream() {
+            guard.end(End::Complete);
+            None
+        } else {
+            Some(guard)
+        };
+        Self { inner, guard }
+    }
+}
+
+impl<B, G: Guard> Guarded<B, G> {
+    /// The guard, until it has ended.
+    #[must_use]
+    pub const fn guard(&self) -> Option<&G> {
+        self.guard.as_ref()
+    }
+
+    /// The guard, until it has ended.
+    #[must_use]
+    pub fn guard_mut(self: Pin<&mut Self>) -> Option<&mut G> {
+        self.project().guard.as_mut()
+    }
+}
+
+impl<B, G> Body for Guarded<B, G>
+where
+    B: Body<Data = Bytes>,
+    G: Guard,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let mut this = self.project();
+        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let end = match &frame {
+            Some(Ok(frame)) => {
+                if let Some(guard) = this.guard {
+                    guard.frame(frame);
+                }
+                // Nobody polls a body that says it is at its end.
+                this.inner.is_end_stream().then_some(End::Complete)
+            }
+            Some(Err(_)) => Some(End::Failed),
+            None => Some(End::Complete),
+        };
+        if let Some(end) = end
+            && let Some(guard) = this.guard.take()
+        {
+            guard.end(end);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: fmt::Debug, G: Guard> fmt::Debug for Guarded<B, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("inner", &self.inner)
+            .field("ended", &self.guard.is_none())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::{BoxError, test_util::ScriptedBody};
+
+    type Ends = Arc<Mutex<Vec<End>>>;
+
+    fn guarded(body: ScriptedBody) -> (Guarded<ScriptedBody, impl Guard>, Ends) {
+        let ends = Ends::default();
+        let seen = ends.clone();
+        let body = Guarded::new(body, move |end| seen.lock().unwrap().push(end));
+        (body, ends)
+    }
+
+    fn ends(ends: &Ends) -> Vec<End> {
+        ends.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn ends_with_the_last_frame_when_the_length_is_known() {
+        let (mut body, seen) = guarded(ScriptedBody::new().data("a").data("b").sized());
+
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(ends(&seen), []);
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(ends(&seen), [End::Complete]);
+        assert!(body.frame().await.is_none());
+        drop(body);
+        assert_eq!(ends(&seen), [End::Complete]);
+    }
+
+    #[tokio::test]
+    async fn ends_with_none_when_the_length_is_unknown() {
+        let (mut body, seen) = guarded(ScriptedBody::new().data("a"));
+
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(ends(&seen), []);
+        assert!(body.frame().await.is_none());
+        assert_eq!(ends(&seen), [End::Complete]);
+    }
+
+    #[tokio::test]
+    async fn ends_with_an_error() {
+        let (mut body, seen) = guarded(ScriptedBody::new().error("cut"));
+
+        let error: BoxError = body.frame().await.unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "cut");
+        drop(body);
+        assert_eq!(ends(&seen), [End::Failed]);
+    }
+
+    #[tokio::test]
+    async fn ends_when_dropped() {
+        let (mut body, seen) = guarded(ScriptedBody::new().data("a").data("b"));
+
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        assert_eq!(ends(&seen), [End::Dropped]);
+    }
+
+    #[test]
+    fn a_body_that_is_at_its_end_when_made_ends_at_once() {
+        let (body, seen) = guarded(ScriptedBody::new().sized());
+
+        assert_eq!(ends(&seen), [End::Complete]);
+        drop(body);
+        assert_eq!(ends(&seen), [End::Complete]);
+    }
+
+    #[tokio::test]
+    async fn passes_trailers_and_hints_on() {
+        let (mut body, _) = guarded(ScriptedBody::new().data("abc").sized());
+        assert_eq!(body.size_hint().exact(), Some(3));
+        body.frame().await.unwrap().unwrap();
+        assert!(body.is_end_stream());
+
+        let (mut body, seen) = guarded(ScriptedBody::new().trailer("grpc-status", "0"));
+        let trailers = body
+            .frame()
+            .await
+            .unwrap()
+            .unwrap()
+            .into_trailers()
+            .unwrap();
+        assert_eq!(trailers.get("grpc-status").unwrap(), "0");
+        assert!(body.frame().await.is_none());
+        assert_eq!(ends(&seen), [End::Complete]);
+    }
+}

@@ -1,0 +1,184 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// A body whose first frames can be seen before they are passed on.
+    ///
+    /// [`poll_peek`](Self::poll_peek) takes one more frame from the inner body and keeps it. Read as
+    /// a body it gives the kept frames first, as they came, then the rest. An error met while
+    /// peeking is kept in its place.
+    pub struct Peek<B: Body> {
+        #[pin]
+        inner: B,
+        kept: VecDeque<Result<Frame<Bytes>, B::Error>>,
+        kept_bytes: usize,
+        // The inner body gave `None` or an error: it must not be polled again.
+        done: bool,
+    }
+}
+
+impl<B: Body<Data = Bytes>> Peek<B> {
+    /// A body of which nothing has been seen yet.
+    pub const fn new(inner: B) -> Self {
+        Self {
+            inner,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            done: false,
+        }
+    }
+
+    /// Takes one more frame and shows it, or `None` at the end of the body.
+    ///
+    /// An error ends the body; it is shown once and given again to the reader. Cancel safe: a frame
+    /// that was taken is kept.
+    pub fn poll_peek<'a>(
+        self: Pin<&'a mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<&'a Frame<Bytes>, &'a B::Error>>> {
+        let this = self.project();
+        if *this.done || this.inner.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(this.inner.poll_frame(cx));
+        let Some(frame) = frame else {
+            *this.done = true;
+            return Poll::Ready(None);
+        };
+        match &frame {
+            Ok(frame) => *this.kept_bytes += frame.data_ref().map_or(0, Bytes::len),
+            Err(_) => *this.done = true,
+        }
+        this.kept.push_back(frame);
+        Poll::Ready(this.kept.back().map(Result::as_ref))
+    }
+
+    /// The bytes of data that are kept.
+    pub const fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// The frames that are kept, in order.
+    pub fn kept(&self) -> impl Iterator<Item = &Frame<Bytes>> {
+        self.kept.iter().filter_map(|frame| frame.as_ref().ok())
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for Peek<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        if let Some(frame) = this.kept.pop_front() {
+            if let Ok(frame) = &frame {
+                *this.kept_bytes -= frame.data_ref().map_or(0, Bytes::len);
+            }
+            return Poll::Ready(Some(frame));
+        }
+        if *this.done {
+            return Poll::Ready(None);
+        }
+        this.inner.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.kept.is_empty() && (self.done || self.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let kept = self.kept_bytes as u64;
+        let inner = self.inner.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower().saturating_add(kept));
+        if let Some(upper) = inner.upper().and_then(|upper| upper.checked_add(kept)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}
+
+impl<B: Body + fmt::Debug> fmt::Debug for Peek<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peek")
+            .field("inner", &self.inner)
+            .field("kept_bytes", &self.kept_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, pin::pin};
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::test_util::ScriptedBody;
+
+    #[tokio::test]
+    async fn gives_what_was_peeked_as_it_came() {
+        let mut body = pin!(Peek::new(ScriptedBody::new().data("ab").data("c").sized()));
+
+        let first = poll_fn(|cx| {
+            body.as_mut()
+                .poll_peek(cx)
+                .map(|f| f.unwrap().unwrap().data_ref().cloned())
+        })
+        .await;
+        assert_eq!(first.unwrap(), "ab");
+        assert_eq!(body.kept_bytes(), 2);
+        assert_eq!(body.size_hint().exact(), Some(3));
+
+        let rest = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(rest, "ab");
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "c"
+        );
+        assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn keeps_an_error_in_its_place() {
+        let mut body = pin!(Peek::new(ScriptedBody::new().data("ab").error("cut")));
+        poll_fn(|cx| {
+            body.as_mut()
+                .poll_peek(cx)
+                .map(|f| assert!(f.unwrap().is_ok()))
+        })
+        .await;
+        poll_fn(|cx| {
+            body.as_mut()
+                .poll_peek(cx)
+                .map(|f| assert!(f.unwrap().is_err()))
+        })
+        .await;
+        poll_fn(|cx| body.as_mut().poll_peek(cx).map(|f| assert!(f.is_none()))).await;
+
+        assert!(body.frame().await.unwrap().is_ok());
+        assert_eq!(body.frame().await.unwrap().unwrap_err().to_string(), "cut");
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ended_while_peeked_is_not_at_its_end_until_read() {
+        let mut body = pin!(Peek::new(ScriptedBody::new().data("ab").sized()));
+        poll_fn(|cx| body.as_mut().poll_peek(cx).map(|f| assert!(f.is_some()))).await;
+
+        assert!(!body.is_end_stream());
+        body.frame().await.unwrap().unwrap();
+        assert!(body.is_end_stream());
+    }
+}

@@ -1,0 +1,108 @@
+use std::fmt;
+
+use http::Request;
+
+/// The identity of a request: 32 bytes of a cryptographic hash.
+///
+/// `Display` and `Debug` show it in hexadecimal; it holds nothing of the request that could be read
+/// back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CacheKey([u8; 32]);
+
+impl CacheKey {
+    /// A key from its bytes, which must come from a cryptographic hash: where two requests share a
+    /// key they share an answer.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for CacheKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for CacheKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CacheKey({self})")
+    }
+}
+
+/// Where a reply came from; a cache places it in the extensions of the response.
+///
+/// The meanings follow the `Cache-Status` header field ([RFC 9211]).
+///
+/// [RFC 9211]: https://www.rfc-editor.org/rfc/rfc9211
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CacheStatus {
+    /// From the cache, fresh.
+    Hit,
+    /// From the cache, past its time to live.
+    Stale,
+    /// From the upstream.
+    Miss,
+    /// From the upstream, by a call that an equal request had begun.
+    Coalesced,
+    /// The request was not one for the cache.
+    Bypass,
+}
+
+impl fmt::Display for CacheStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+            Self::Coalesced => "coalesced",
+            Self::Bypass => "bypass",
+        })
+    }
+}
+
+/// What identifies a request, so that equal requests may share an answer.
+///
+/// Implemented for closures:
+///
+/// ```
+/// use blossom_layers::types::{CacheKey, KeyPolicy};
+/// use http::Request;
+///
+/// # fn digest(_: &str) -> [u8; 32] { [0; 32] }
+/// let policy = |request: &Request<()>| Some(CacheKey::new(digest(request.uri().path())));
+/// assert!(policy.key(&Request::new(())).is_some());
+/// ```
+pub trait KeyPolicy<B> {
+    /// The key of `request`, or `None` if it must not share an answer.
+    fn key(&self, request: &Request<B>) -> Option<CacheKey>;
+}
+
+impl<B, F> KeyPolicy<B> for F
+where
+    F: Fn(&Request<B>) -> Option<CacheKey>,
+{
+    fn key(&self, request: &Request<B>) -> Option<CacheKey> {
+        self(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_a_key_in_hexadecimal() {
+        let key = CacheKey::new([0xab; 32]);
+
+        assert_eq!(key.to_string(), "ab".repeat(32));
+        assert_eq!(format!("{key:?}"), format!("CacheKey({key})"));
+    }
+}

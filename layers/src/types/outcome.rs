@@ -1,0 +1,172 @@
+use std::fmt;
+
+use super::{Timing, Usage};
+use crate::{
+    body::End,
+    sync::{Arc, Mutex, lock},
+};
+
+/// What became of a reply: a handle that is shared by all who need to know.
+///
+/// The observe layer places it in the extensions of the response and writes to it while the body
+/// passes. Whoever holds a clone can read it at any time; it is final once [`Outcome::ended`].
+/// Cloning costs one reference count, reading one uncontended lock.
+///
+/// ```
+/// use blossom_layers::types::{FinishReason, Outcome};
+///
+/// let outcome = Outcome::new();
+/// outcome.update(|record| record.finish_reason = Some(FinishReason::Stop));
+/// assert_eq!(outcome.read(|record| record.finish_reason.clone()), Some(FinishReason::Stop));
+/// assert!(!outcome.ended());
+/// ```
+#[derive(Clone, Default)]
+pub struct Outcome {
+    record: Arc<Mutex<Record>>,
+}
+
+impl Outcome {
+    /// The outcome of a reply that has just begun.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads what is known so far.
+    ///
+    /// The lock is held while `read` runs: it must not call back into this outcome.
+    pub fn read<T>(&self, read: impl FnOnce(&Record) -> T) -> T {
+        read(&lock(&self.record))
+    }
+
+    /// Writes what was learnt. The same warning holds as for [`read`](Self::read).
+    pub fn update<T>(&self, update: impl FnOnce(&mut Record) -> T) -> T {
+        update(&mut lock(&self.record))
+    }
+
+    /// A copy of what is known so far.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        self.read(Clone::clone)
+    }
+
+    /// Whether the body has ended, in any of the four ways.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.read(|record| record.end.is_some())
+    }
+
+    /// Whether the reply is proven whole.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.read(|record| record.complete)
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read(|record| f.debug_tuple("Outcome").field(record).finish())
+    }
+}
+
+/// What an [`Outcome`] says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// Tokens that the upstream reported.
+    pub usage: Option<Usage>,
+    /// Why the generation ended, as the upstream says.
+    pub finish_reason: Option<FinishReason>,
+    /// The message of an error that came inside the body of a successful reply.
+    pub failure: Option<Box<str>>,
+    /// The model that answered, if the upstream says so.
+    pub model: Option<Box<str>>,
+    /// When the parts of the reply arrived.
+    pub timing: Timing,
+    /// How the body ended; `None` while it runs.
+    pub end: Option<End>,
+    /// Whether the reply is whole: the transport says so and the policy agrees. Never assumed.
+    pub complete: bool,
+}
+
+/// Why a generation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The model was done, or met a stop sequence.
+    Stop,
+    /// The token limit of the request was reached. Complete: it is the answer to that limit.
+    Length,
+    /// The model asks for tools to be called.
+    ToolCalls,
+    /// The upstream's filter ended it.
+    ContentFilter,
+    /// The upstream failed in the middle.
+    Error,
+    /// A reason of the upstream's own.
+    Other(Box<str>),
+}
+
+impl FinishReason {
+    /// The reason as it is usually written on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::Error => "error",
+            Self::Other(other) => other,
+        }
+    }
+}
+
+impl From<&str> for FinishReason {
+    fn from(reason: &str) -> Self {
+        match reason {
+            "stop" => Self::Stop,
+            "length" => Self::Length,
+            "tool_calls" => Self::ToolCalls,
+            "content_filter" => Self::ContentFilter,
+            "error" => Self::Error,
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+impl fmt::Display for FinishReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_what_was_learnt() {
+        let outcome = Outcome::new();
+        let clone = outcome.clone();
+
+        outcome.update(|record| record.end = Some(End::Complete));
+
+        assert!(clone.ended());
+        assert!(!clone.complete());
+    }
+
+    #[test]
+    fn finish_reasons_keep_their_words() {
+        for word in [
+            "stop",
+            "length",
+            "tool_calls",
+            "content_filter",
+            "error",
+            "end_turn",
+        ] {
+            assert_eq!(FinishReason::from(word).to_string(), word);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+use std::{fmt, sync::Arc};
+
+use http::Request;
+
+/// The name of a part that has limits, breakers or budgets of its own.
+///
+/// Cheap to clone. The empty key is the part of all requests that belong to no other.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionKey(Arc<str>);
+
+impl PartitionKey {
+    /// A key from its name, which may appear in metrics and handles: never a secret.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for PartitionKey {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl fmt::Display for PartitionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PartitionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PartitionKey({:?})", &*self.0)
+    }
+}
+
+/// Which part a request belongs to: a tenant, a model, an authority.
+///
+/// Implemented for closures:
+///
+/// ```
+/// use blossom_layers::types::{Partition, PartitionKey};
+/// use http::Request;
+///
+/// let by_host = |request: &Request<()>| request.uri().host().map(PartitionKey::new);
+/// let request = Request::get("http://example.com/").body(()).unwrap();
+/// assert_eq!(by_host.partition(&request).unwrap().as_str(), "example.com");
+/// ```
+pub trait Partition<B> {
+    /// The part of `request`, or `None` if the limit does not apply to it.
+    fn partition(&self, request: &Request<B>) -> Option<PartitionKey>;
+}
+
+impl<B, F> Partition<B> for F
+where
+    F: Fn(&Request<B>) -> Option<PartitionKey>,
+{
+    fn partition(&self, request: &Request<B>) -> Option<PartitionKey> {
+        self(request)
+    }
+}
