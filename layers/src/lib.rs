@@ -16,11 +16,15 @@
 
 pub mod body;
 mod error;
+#[cfg(feature = "observe")]
+pub mod observe;
 mod sync;
 #[cfg(feature = "task")]
 pub mod task;
 #[cfg(any(test, feature = "test-util"))]
 pub mod test_util;
+#[cfg(feature = "timeout")]
+pub mod timeout;
 pub mod types;
 
 pub use self::error::{BoxError, cause_ref};

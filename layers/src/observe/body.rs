@@ -1,0 +1,112 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use crate::{
+    body::{End, Guard, Guarded},
+    types::{Outcome, Watch},
+};
+
+pin_project! {
+    /// Response body of [`Observe`](super::Observe).
+    pub struct ResponseBody<B, W: Watch> {
+        #[pin]
+        inner: Guarded<B, Watching<W>>,
+    }
+}
+
+impl<B: Body, W: Watch> ResponseBody<B, W> {
+    pub(super) fn new(body: B, watch: Option<W>, outcome: Outcome, started: Instant) -> Self {
+        let watching = Watching {
+            watch,
+            outcome,
+            started,
+            begun: false,
+        };
+        Self {
+            inner: Guarded::new(body, watching),
+        }
+    }
+}
+
+impl<B, W> Body for ResponseBody<B, W>
+where
+    B: Body<Data = Bytes>,
+    W: Watch,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        self.project().inner.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: fmt::Debug, W: Watch> fmt::Debug for ResponseBody<B, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("inner", &self.inner)
+            .finish()
+    }
+}
+
+struct Watching<W> {
+    watch: Option<W>,
+    outcome: Outcome,
+    started: Instant,
+    begun: bool,
+}
+
+impl<W: Watch> Guard for Watching<W> {
+    fn frame(&mut self, frame: &Frame<Bytes>) {
+        let Some(data) = frame.data_ref() else {
+            return;
+        };
+        let Self {
+            watch,
+            outcome,
+            started,
+            begun,
+        } = self;
+        outcome.update(|record| {
+            let answer = match watch {
+                Some(watch) => watch.data(data, record),
+                None => !data.is_empty(),
+            };
+            if answer && !*begun {
+                *begun = true;
+                record.timing.first_event = Some(started.elapsed());
+            }
+        });
+    }
+
+    fn end(mut self, end: End) {
+        let ended = self.started.elapsed();
+        self.outcome.update(|record| {
+            record.timing.end = Some(ended);
+            record.complete = end == End::Complete;
+            if let Some(watch) = &mut self.watch {
+                watch.end(end, record);
+            }
+            record.end = Some(end);
+        });
+    }
+}

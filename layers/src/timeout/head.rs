@@ -1,0 +1,216 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Request;
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Clock, Elapsed};
+use crate::BoxError;
+
+/// Applies [`HeadTimeout`].
+///
+/// See the [module docs](super) for an example.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadTimeoutLayer<A = Duration> {
+    after: A,
+}
+
+impl<A> HeadTimeoutLayer<A> {
+    /// A layer that waits for each response head: a [`Duration`], or a closure that says how long
+    /// for each request, because the head of a reply that is no stream comes only after the whole
+    /// generation.
+    ///
+    /// `Duration::MAX` waits for ever; zero takes only what is ready at once.
+    #[must_use]
+    pub const fn new(after: A) -> Self {
+        Self { after }
+    }
+}
+
+impl<S, A: Clone> Layer<S> for HeadTimeoutLayer<A> {
+    type Service = HeadTimeout<S, A>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HeadTimeout::new(inner, self.after.clone())
+    }
+}
+
+/// How long to wait for the head of the reply to a request.
+///
+/// Implemented for [`Duration`] and for closures that take the request.
+pub trait After<B> {
+    /// The time to wait.
+    fn after(&self, request: &Request<B>) -> Duration;
+}
+
+impl<B> After<B> for Duration {
+    fn after(&self, _request: &Request<B>) -> Duration {
+        *self
+    }
+}
+
+impl<B, F: Fn(&Request<B>) -> Duration> After<B> for F {
+    fn after(&self, request: &Request<B>) -> Duration {
+        self(request)
+    }
+}
+
+/// Gives up on a response whose head does not arrive in time.
+///
+/// See the [module docs](super) for an example.
+#[derive(Debug, Clone)]
+pub struct HeadTimeout<S, A = Duration> {
+    inner: S,
+    after: A,
+}
+
+impl<S, A> HeadTimeout<S, A> {
+    /// Wraps `inner`.
+    pub const fn new(inner: S, after: A) -> Self {
+        Self { inner, after }
+    }
+}
+
+impl<S, A, B> Service<Request<B>> for HeadTimeout<S, A>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+    A: After<B>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = HeadFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let after = self.after.after(&request);
+        HeadFuture {
+            response: self.inner.call(request),
+            sleep: None,
+            after,
+        }
+    }
+}
+
+pin_project! {
+    /// Response future of [`HeadTimeout`].
+    #[derive(Debug)]
+    pub struct HeadFuture<F> {
+        #[pin]
+        response: F,
+        // Made at the first `Pending`: an answer that is ready costs no timer and needs no runtime.
+        #[pin]
+        sleep: Option<Sleep>,
+        after: Duration,
+    }
+}
+
+impl<F, T, E> Future for HeadFuture<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<T, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+
+        // The response first: one that is ready at the deadline is a response.
+        if let Poll::Ready(result) = this.response.poll(cx) {
+            return Poll::Ready(result.map_err(Into::into));
+        }
+
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep(*this.after)));
+        }
+        match this.sleep.as_pin_mut() {
+            Some(sleep) => sleep
+                .poll(cx)
+                .map(|()| Err(Elapsed::new(Clock::Head, *this.after).into())),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+    use tower::{ServiceBuilder, ServiceExt};
+
+    use super::*;
+    use crate::test_util::{ScriptedBody, ScriptedService, Step};
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    async fn head_after(delay: Duration) -> Result<Response<ScriptedBody>, BoxError> {
+        let response = Response::new(ScriptedBody::new());
+        ServiceBuilder::new()
+            .layer(HeadTimeoutLayer::new(LIMIT))
+            .service(ScriptedService::new([Step::RespondAfter(delay, response)]))
+            .oneshot(Request::new(()))
+            .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passes_a_response_in_time() {
+        assert!(head_after(LIMIT - Duration::from_millis(1)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn prefers_the_response_when_both_are_ready() {
+        assert!(head_after(LIMIT).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn g1_head_fires_alone_when_the_head_is_late() {
+        let error = head_after(LIMIT + Duration::from_millis(1))
+            .await
+            .unwrap_err();
+
+        let elapsed = error.downcast_ref::<Elapsed>().unwrap();
+        assert_eq!((elapsed.clock(), elapsed.after()), (Clock::Head, LIMIT));
+    }
+
+    #[test]
+    fn a_ready_answer_needs_no_runtime() {
+        let service = ServiceBuilder::new()
+            .layer(HeadTimeoutLayer::new(LIMIT))
+            .service(ScriptedService::once(ScriptedBody::new()));
+
+        let mut future = tokio_test::task::spawn(service.oneshot(Request::new(())));
+        assert!(future.poll().is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn g7_zero_and_the_longest_duration_are_legal() {
+        for after in [Duration::ZERO, Duration::MAX] {
+            let service = HeadTimeout::new(ScriptedService::new([Step::Hang]), after);
+            let answer = tokio::time::timeout(LIMIT, service.oneshot(Request::new(()))).await;
+            assert_eq!(answer.is_ok(), after.is_zero());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closure_says_how_long_for_each_request() {
+        let after = |request: &Request<()>| match request.uri().path() {
+            "/slow" => LIMIT * 3,
+            _ => LIMIT,
+        };
+        let late = || Step::RespondAfter(LIMIT * 2, Response::new(ScriptedBody::new()));
+        let service = HeadTimeout::new(ScriptedService::new([late(), late()]), after);
+
+        let slow = Request::get("/slow").body(()).unwrap();
+        assert!(service.clone().oneshot(slow).await.is_ok());
+        assert!(service.oneshot(Request::new(())).await.is_err());
+    }
+}

@@ -1,0 +1,338 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    Clock, Elapsed,
+    unread::{Held, Watchdog},
+};
+use crate::BoxError;
+
+/// Applies [`IdleTimeout`].
+#[derive(Debug, Clone)]
+pub struct IdleTimeoutLayer {
+    after: Duration,
+    watchdog: Option<Watchdog>,
+}
+
+impl IdleTimeoutLayer {
+    /// A layer that lets a body be silent for `after` while somebody waits for its next frame.
+    ///
+    /// `Duration::MAX` waits for ever; zero takes only frames that are ready.
+    #[must_use]
+    pub const fn new(after: Duration) -> Self {
+        Self {
+            after,
+            watchdog: None,
+        }
+    }
+
+    /// Closes a body that was not read for `after`, so that what hangs on it is freed: the
+    /// connection, a permit, the only slot of an account. The next read gives [`Unread`].
+    ///
+    /// Off by default. A read that waits is not unread, however long it waits. Where there is no
+    /// tokio runtime when the head arrives, the body is not watched.
+    ///
+    /// [`Unread`]: super::Unread
+    #[must_use]
+    pub fn max_unread(mut self, after: Duration) -> Self {
+        self.watchdog = (after < Duration::MAX).then(|| Watchdog::new(after));
+        self
+    }
+}
+
+impl<S> Layer<S> for IdleTimeoutLayer {
+    type Service = IdleTimeout<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        IdleTimeout {
+            inner,
+            after: self.after,
+            watchdog: self.watchdog.clone(),
+        }
+    }
+}
+
+/// Gives up on a body that goes silent.
+#[derive(Debug, Clone)]
+pub struct IdleTimeout<S> {
+    inner: S,
+    after: Duration,
+    watchdog: Option<Watchdog>,
+}
+
+impl<S, B, R> Service<Request<B>> for IdleTimeout<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<IdleBody<R>>;
+    type Error = S::Error;
+    type Future = IdleFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        IdleFuture {
+            response: self.inner.call(request),
+            after: self.after,
+            watchdog: self.watchdog.clone(),
+        }
+    }
+}
+
+pin_project! {
+    /// Response future of [`IdleTimeout`].
+    #[derive(Debug)]
+    pub struct IdleFuture<F> {
+        #[pin]
+        response: F,
+        after: Duration,
+        watchdog: Option<Watchdog>,
+    }
+}
+
+impl<F, R, E> Future for IdleFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body<Data = Bytes> + Send + 'static,
+{
+    type Output = Result<Response<IdleBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.response.poll(cx))?;
+        let after = *this.after;
+        Poll::Ready(Ok(response.map(|inner| IdleBody {
+            inner: Some(match this.watchdog {
+                // Nobody can fail to read a body that is at its end.
+                Some(watchdog) if !inner.is_end_stream() => watchdog.hold(inner),
+                _ => Held::plain(inner),
+            }),
+            sleep: None,
+            waiting: false,
+            after,
+        })))
+    }
+}
+
+pin_project! {
+    /// Response body of [`IdleTimeout`].
+    #[derive(Debug)]
+    pub struct IdleBody<B> {
+        // `None` once the clock has fired: the upstream is closed at once.
+        #[pin]
+        inner: Option<Held<B>>,
+        #[pin]
+        sleep: Option<Sleep>,
+        // Whether the timer runs: only while a reader waits.
+        waiting: bool,
+        after: Duration,
+    }
+}
+
+impl<B> Body for IdleBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(frame) = inner.poll_frame(cx) {
+            *this.waiting = false;
+            return Poll::Ready(frame);
+        }
+        if !*this.waiting {
+            *this.waiting = true;
+            // The timer of an earlier wait is used again.
+            match (
+                this.sleep.as_mut().as_pin_mut(),
+                Instant::now().checked_add(*this.after),
+            ) {
+                (Some(sleep), Some(at)) => sleep.reset(at),
+                _ => this.sleep.set(Some(sleep(*this.after))),
+            }
+        }
+        if let Some(sleep) = this.sleep.as_pin_mut() {
+            ready!(sleep.poll(cx));
+            this.inner.set(None);
+            return Poll::Ready(Some(Err(Elapsed::new(Clock::Idle, *this.after).into())));
+        }
+        Poll::Pending
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner
+            .as_ref()
+            .map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tokio::time::advance;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{
+        test_util::{BodyLog, ScriptedBody, ScriptedService},
+        timeout::Unread,
+    };
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    async fn open(
+        body: ScriptedBody,
+        layer: IdleTimeoutLayer,
+    ) -> (Pin<Box<IdleBody<ScriptedBody>>>, BodyLog) {
+        let log = body.log();
+        let service = layer.layer(ScriptedService::once(body));
+        let response = service.oneshot(Request::new(())).await.unwrap();
+        (Box::pin(response.into_body()), log)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn g1_idle_fires_alone_when_the_body_goes_silent() {
+        let body = ScriptedBody::new()
+            .wait(LIMIT)
+            .data("a")
+            .wait(LIMIT)
+            .data("b")
+            .stall();
+        let (mut body, log) = open(body, IdleTimeoutLayer::new(LIMIT)).await;
+        let start = Instant::now();
+
+        body.frame().await.unwrap().unwrap();
+        body.frame().await.unwrap().unwrap();
+        let error = body.frame().await.unwrap().unwrap_err();
+
+        let elapsed = error.downcast_ref::<Elapsed>().unwrap();
+        assert_eq!((elapsed.clock(), elapsed.after()), (Clock::Idle, LIMIT));
+        assert_eq!(start.elapsed(), LIMIT * 3);
+        assert!(
+            log.dropped(),
+            "the upstream is closed before the body is dropped"
+        );
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_who_pauses_is_not_punished() {
+        let body = ScriptedBody::new()
+            .data("a")
+            .data("b")
+            .wait(LIMIT / 2)
+            .data("c");
+        let (mut body, _) = open(body, IdleTimeoutLayer::new(LIMIT)).await;
+
+        for _ in 0..3 {
+            body.frame().await.unwrap().unwrap();
+            advance(LIMIT * 10).await;
+        }
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn g4_comments_count_as_progress() {
+        let comments = (0..9).fold(ScriptedBody::new(), |body, _| {
+            body.wait(LIMIT / 2).data(":\n")
+        });
+        let (body, _) = open(comments, IdleTimeoutLayer::new(LIMIT)).await;
+
+        assert_eq!(body.collect().await.unwrap().to_bytes().len(), 18);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn g7_zero_and_the_longest_duration_are_legal() {
+        let ready = ScriptedBody::new().data("a");
+        let (body, _) = open(ready, IdleTimeoutLayer::new(Duration::ZERO)).await;
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "a");
+
+        let slow = ScriptedBody::new()
+            .wait(LIMIT)
+            .data("a")
+            .wait(LIMIT)
+            .data("b");
+        let layer = IdleTimeoutLayer::new(Duration::MAX).max_unread(Duration::MAX);
+        let (body, _) = open(slow, layer).await;
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "ab");
+    }
+
+    fn watched() -> IdleTimeoutLayer {
+        IdleTimeoutLayer::new(Duration::MAX).max_unread(LIMIT)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_nobody_reads_is_closed_and_says_so() {
+        let (mut body, log) = open(ScriptedBody::new().data("a").data("b"), watched()).await;
+        body.frame().await.unwrap().unwrap();
+
+        sleep(LIMIT - Duration::from_millis(2)).await;
+        assert!(!log.dropped());
+        sleep(Duration::from_millis(4)).await;
+        assert!(
+            log.dropped(),
+            "the upstream is closed while the body is held"
+        );
+
+        let error = body.frame().await.unwrap().unwrap_err();
+        assert_eq!(error.downcast_ref::<Unread>().unwrap().after(), LIMIT);
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_who_waits_does_not_leave_it_unread() {
+        let slow = ScriptedBody::new()
+            .wait(LIMIT * 5)
+            .data("a")
+            .wait(LIMIT * 5)
+            .data("b");
+        let (body, _) = open(slow, watched()).await;
+
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "ab");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_bodies_are_watched_at_once_each_on_its_own() {
+        let layer = watched();
+        let mut held = Vec::new();
+        for _ in 0..10 {
+            held.push(open(ScriptedBody::new().data("a").data("b"), layer.clone()).await);
+            sleep(LIMIT / 10).await;
+        }
+        let dropped = || held.iter().filter(|(_, log)| log.dropped()).count();
+
+        assert!(dropped() <= 1);
+        sleep(LIMIT / 2).await;
+        assert!((5..=6).contains(&dropped()), "{}", dropped());
+        sleep(LIMIT).await;
+        assert_eq!(dropped(), 10);
+    }
+}
