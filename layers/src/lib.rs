@@ -16,6 +16,9 @@
 
 pub mod body;
 mod error;
+#[cfg(feature = "sse")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sse")))]
+pub mod sse;
 pub mod types;
 
 pub use self::error::{BoxError, cause_ref};
