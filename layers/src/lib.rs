@@ -18,6 +18,8 @@ pub mod body;
 mod error;
 #[cfg(feature = "observe")]
 pub mod observe;
+#[cfg(feature = "sse")]
+pub mod sse;
 mod sync;
 #[cfg(feature = "task")]
 pub mod task;

@@ -1,0 +1,168 @@
+use std::{borrow::Cow, str, time::Duration};
+
+use bytes::Bytes;
+
+use super::InvalidUtf8;
+
+/// One event of a stream.
+///
+/// The data is kept as bytes, so that nobody pays for a check of UTF-8 that the JSON parser does
+/// again. Type, id and retry cost nothing when the event has none.
+///
+/// # Memory
+///
+/// The bytes are a slice of the frame in which they arrived and keep the *whole* frame alive. That
+/// is right for an event that is read and dropped. Events that are kept for long should be
+/// [detached](Self::detached).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    data: Bytes,
+    // Both hold UTF-8: see `text`.
+    event_type: Option<Bytes>,
+    id: Option<Bytes>,
+    retry: Option<Duration>,
+}
+
+impl Event {
+    /// An event of type `message` with nothing but `data`.
+    #[must_use]
+    pub const fn new(data: Bytes) -> Self {
+        Self {
+            data,
+            event_type: None,
+            id: None,
+            retry: None,
+        }
+    }
+
+    pub(super) const fn with_fields(
+        data: Bytes,
+        event_type: Option<Bytes>,
+        id: Option<Bytes>,
+        retry: Option<Duration>,
+    ) -> Self {
+        Self {
+            data,
+            event_type,
+            id,
+            retry,
+        }
+    }
+
+    /// The data: the `data` lines, joined by `\n`.
+    #[must_use]
+    pub const fn data(&self) -> &Bytes {
+        &self.data
+    }
+
+    /// The data, without a copy.
+    #[must_use]
+    pub fn into_data(self) -> Bytes {
+        self.data
+    }
+
+    /// The data as text.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] where it is not UTF-8; [`data_lossy`](Self::data_lossy) is the way around
+    /// it. The events after this one are not concerned.
+    pub fn data_str(&self) -> Result<&str, InvalidUtf8> {
+        str::from_utf8(&self.data).map_err(InvalidUtf8::new)
+    }
+
+    /// The data as text, with U+FFFD for what is not UTF-8. Copies only where it has to replace.
+    #[must_use]
+    pub fn data_lossy(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.data)
+    }
+
+    /// The type: `message` when the event names none, as in the standard.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        match &self.event_type {
+            Some(event_type) if !event_type.is_empty() => as_text(event_type),
+            _ => "message",
+        }
+    }
+
+    /// The id that came with this very event.
+    ///
+    /// The id that is in force, which an earlier event may have set, is
+    /// [`Decoder::last_event_id`](super::Decoder::last_event_id).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref().map(as_text)
+    }
+
+    /// The reconnection time that came with this very event, at most
+    /// [`max_retry`](super::Decoder::max_retry).
+    #[must_use]
+    pub const fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+
+    /// A copy that keeps no frame alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
+        Self {
+            data: copy(&self.data),
+            event_type: self.event_type.as_ref().map(copy),
+            id: self.id.as_ref().map(copy),
+            retry: self.retry,
+        }
+    }
+}
+
+/// The bytes of a type or an id, made UTF-8 with U+FFFD, as the standard decodes them.
+pub(super) fn text(bytes: Bytes) -> Bytes {
+    match str::from_utf8(&bytes) {
+        Ok(_) => bytes,
+        Err(_) => Bytes::from(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+fn as_text(bytes: &[u8]) -> &str {
+    // Never the default, for `text` made them.
+    str::from_utf8(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_where_the_data_stops_to_be_text() {
+        let event = Event::new(Bytes::from_static(b"caf\xc3 au lait"));
+
+        assert_eq!(event.data_str().unwrap_err().valid_up_to(), 3);
+        assert_eq!(event.data_lossy(), "caf\u{fffd} au lait");
+    }
+
+    #[test]
+    fn is_a_message_when_its_type_is_absent_or_empty() {
+        let typed = |value| Event::with_fields(Bytes::new(), value, None, None);
+
+        assert_eq!(typed(None).event_type(), "message");
+        assert_eq!(typed(Some(Bytes::new())).event_type(), "message");
+        assert_eq!(
+            typed(Some(Bytes::from_static(b"ping"))).event_type(),
+            "ping"
+        );
+    }
+
+    #[test]
+    fn makes_a_type_that_is_not_utf8_readable() {
+        assert_eq!(text(Bytes::from_static(b"a\xff")), "a\u{fffd}");
+    }
+
+    #[test]
+    fn detaches_from_its_frame() {
+        let frame = Bytes::from(vec![b'x'; 4096]);
+        let event = Event::new(frame.slice(..4)).detached();
+
+        assert!(frame.is_unique());
+        assert_eq!(event.data(), "xxxx");
+    }
+}
