@@ -15,6 +15,8 @@
 )]
 
 pub mod body;
+#[cfg(feature = "buffer")]
+pub mod buffer;
 mod error;
 #[cfg(feature = "observe")]
 pub mod observe;

@@ -1,0 +1,43 @@
+use tower_layer::Layer;
+
+use super::Buffer;
+
+/// Applies [`Buffer`].
+///
+/// See the [module docs](super) for an example.
+#[derive(Debug, Clone, Copy)]
+pub struct BufferLayer {
+    max_request_bytes: usize,
+}
+
+impl BufferLayer {
+    /// A layer that keeps bodies of up to 1 MiB, which holds any chat without pictures.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            max_request_bytes: 1024 * 1024,
+        }
+    }
+
+    /// The largest body that is kept, in bytes. A larger one stays a stream; zero keeps only empty
+    /// ones.
+    #[must_use]
+    pub const fn max_request_bytes(mut self, limit: usize) -> Self {
+        self.max_request_bytes = limit;
+        self
+    }
+}
+
+impl Default for BufferLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for BufferLayer {
+    type Service = Buffer<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Buffer::new(inner, self.max_request_bytes)
+    }
+}
