@@ -1,4 +1,4 @@
-use std::{mem, ops::Range, time::Duration};
+use std::{mem, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
@@ -16,8 +16,10 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limits: Limits,
-    // What of the last frame is not read yet.
+    // What of the last frame is not read yet. It starts with a line, or the rest of one, that ends
+    // at `line_len`; without that no line ends in it.
     frame: Bytes,
+    line_len: Option<usize>,
     // The start of a line whose end has not come yet.
     carry: BytesMut,
     pending: Pending,
@@ -80,6 +82,7 @@ impl Decoder {
                 retry: DEFAULT_MAX_RETRY,
             },
             frame: Bytes::new(),
+            line_len: None,
             carry: BytesMut::new(),
             pending: Pending::default(),
             bytes_without_data: 0,
@@ -141,23 +144,29 @@ impl Decoder {
     /// earlier is joined to what is unread, which copies both. After an error or
     /// [`finish`](Self::finish) frames are dropped.
     #[inline]
-    pub fn push(&mut self, frame: Bytes) {
-        if frame.is_empty() || self.failed.is_some() || self.ending.is_some() {
+    pub fn push(&mut self, mut frame: Bytes) {
+        if self.line_len.is_some() {
+            return self.join(&frame);
+        }
+        if !self.frame.is_empty() {
+            self.carry_rest();
+        }
+        if self.failed.is_some() || self.ending.is_some() {
             return;
         }
-        if self.frame.is_empty() {
-            self.frame = frame;
-        } else {
-            self.join(&frame);
-        }
         if let Start::Mark(seen) = self.start {
-            self.skip_mark(seen);
+            self.skip_mark(&mut frame, seen);
         }
-        if self.after_cr {
+        if self.after_cr && !frame.is_empty() {
             self.after_cr = false;
-            if self.frame.first() == Some(&b'\n') {
-                self.frame.advance(1);
+            if frame.first() == Some(&b'\n') {
+                frame.advance(1);
             }
+        }
+        self.frame = frame;
+        self.find_line();
+        if self.line_len.is_none() {
+            self.carry_rest();
         }
     }
 
@@ -169,16 +178,21 @@ impl Decoder {
     /// then on there is nothing but the same error.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event>, DecodeError> {
-        while let Some(len) = self.line_len() {
-            if let Some(data) = self.lone_data(len) {
+        while let Some(len) = self.line_len {
+            if let Some((start, whole)) = self.lone_data(len) {
+                self.bytes_without_data = 0;
+                let data = self.frame.slice(start..len);
+                self.advance(whole);
                 return Ok(Some(Event::new(data)));
             }
             if let Some(event) = self.end_line(len)? {
                 return Ok(Some(event));
             }
         }
-        self.carry_rest()?;
-        Ok(None)
+        if !self.frame.is_empty() {
+            self.carry_rest();
+        }
+        self.failed.map_or(Ok(None), Err)
     }
 
     /// Ends the stream: gives what is left, one event a call, then `None`.
@@ -243,24 +257,12 @@ impl Decoder {
 
 // Lines.
 impl Decoder {
-    /// The length of the line that starts the frame, if its end has come.
-    ///
-    /// No byte is looked at twice: what is carried over has been searched before.
-    #[inline]
-    fn line_len(&mut self) -> Option<usize> {
-        let len = memchr2(b'\n', b'\r', &self.frame);
-        #[cfg(test)]
-        {
-            self.scanned_bytes += len.map_or(self.frame.len(), |len| len + 1);
-        }
-        len
-    }
-
-    /// Takes a `data` line and the blank line after it: what nearly all events are.
+    /// Finds a `data` line and the blank line after it: what nearly all events are. Gives where the
+    /// data starts and how long both lines are.
     ///
     /// It says no where anything is unusual, and leaves that to the general way.
     #[inline]
-    fn lone_data(&mut self, len: usize) -> Option<Bytes> {
+    fn lone_data(&self, len: usize) -> Option<(usize, usize)> {
         if !self.carry.is_empty()
             || !self.pending.is_empty()
             || len > self.limits.line_bytes
@@ -276,12 +278,7 @@ impl Decoder {
             [b'\r', b'\n', b'\r', b'\n', ..] => 4,
             _ => return None,
         };
-        if value.is_empty() {
-            return None;
-        }
-        let start = len - value.len();
-        self.bytes_without_data = 0;
-        Some(self.take(start..len, len + ends))
+        (!value.is_empty()).then_some((len - value.len(), len + ends))
     }
 
     /// Reads the line of `len` bytes that ends in the frame, and its end.
@@ -298,16 +295,16 @@ impl Decoder {
             return Err(self.line_too_long());
         }
         let line = if self.carry.is_empty() {
-            if len == 0 {
-                self.frame.advance(whole);
-                return self.end_event();
-            }
-            self.take(0..len, whole)
+            self.frame.slice(..len)
         } else {
-            let rest = self.take(0..len, whole);
-            self.carry.extend_from_slice(&rest);
+            let rest = self.frame.get(..len).unwrap_or_default();
+            self.carry.extend_from_slice(rest);
             take_buffer(&mut self.carry)
         };
+        self.advance(whole);
+        if line.is_empty() {
+            return self.end_event();
+        }
         self.read_line(line)?;
         Ok(None)
     }
@@ -341,7 +338,7 @@ impl Decoder {
         // Copied, so that an id does not keep its frame for the rest of the stream.
         if let Some(id) = self.pending.id() {
             self.last_event_id.clear();
-            self.last_event_id.push_str(&String::from_utf8_lossy(id));
+            self.last_event_id.push_str(id);
         }
         let weight_bytes = self.pending.weight_bytes();
         let event = self.pending.take();
@@ -365,35 +362,44 @@ impl Decoder {
 
 // Bytes.
 impl Decoder {
-    /// Takes `range` out of the frame and moves `whole` bytes on.
-    ///
-    /// The last of a frame takes the frame itself, which saves counting its owners up and down.
+    /// Moves on to the next line of the frame.
     #[inline]
-    fn take(&mut self, range: Range<usize>, whole: usize) -> Bytes {
+    fn advance(&mut self, whole: usize) {
         if whole == self.frame.len() {
-            let mut frame = mem::take(&mut self.frame);
-            frame.truncate(range.end);
-            frame.advance(range.start);
-            frame
+            self.line_len = None;
+            self.frame = Bytes::new();
         } else {
-            let slice = self.frame.slice(range);
             self.frame.advance(whole);
-            slice
+            self.find_line();
         }
     }
 
-    /// Keeps what is left of the frame: the start of a line.
-    fn carry_rest(&mut self) -> Result<(), DecodeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
+    /// Looks for the end of the line that starts the frame.
+    ///
+    /// No byte is looked at twice: what is carried over has been searched.
+    #[inline]
+    fn find_line(&mut self) {
+        self.line_len = memchr2(b'\n', b'\r', &self.frame);
+        #[cfg(test)]
+        {
+            self.scanned_bytes += self.line_len.map_or(self.frame.len(), |len| len + 1);
         }
-        if self.carry.len() + self.frame.len() > self.limits.line_bytes {
-            return Err(self.line_too_long());
-        }
-        self.carry.extend_from_slice(&mem::take(&mut self.frame));
-        Ok(())
     }
 
+    /// Keeps the rest of the frame: the start of a line, or more of it.
+    ///
+    /// This waits until another event is asked for. By then the last one has most likely been
+    /// dropped, and its room can be used again.
+    fn carry_rest(&mut self) {
+        let rest = mem::take(&mut self.frame);
+        if self.carry.len() + rest.len() > self.limits.line_bytes {
+            self.line_too_long();
+        } else {
+            self.carry.extend_from_slice(&rest);
+        }
+    }
+
+    /// Puts `frame` behind what is unread.
     #[cold]
     fn join(&mut self, frame: &[u8]) {
         let unread = mem::take(&mut self.frame);
@@ -404,27 +410,24 @@ impl Decoder {
         self.frame = joined.freeze();
     }
 
+    /// Takes the next bytes of a byte order mark off `frame`; `seen` of them have come before.
     #[cold]
-    fn skip_mark(&mut self, seen: usize) {
+    fn skip_mark(&mut self, frame: &mut Bytes, seen: usize) {
         let rest = BYTE_ORDER_MARK.get(seen..).unwrap_or_default();
-        let same = rest
-            .iter()
-            .zip(&self.frame)
-            .take_while(|(mark, byte)| mark == byte)
-            .count();
+        let pairs = rest.iter().zip(frame.iter());
+        let same = pairs.take_while(|(mark, byte)| mark == byte).count();
         if same == rest.len() {
             self.start = Start::Past;
-            self.frame.advance(same);
-        } else if same == self.frame.len() {
+            frame.advance(same);
+        } else if same == frame.len() {
             self.start = Start::Mark(seen + same);
-            self.frame.clear();
+            frame.clear();
         } else {
-            // Only bytes of earlier frames: those of this one have not been taken off.
             self.give_back_mark();
         }
     }
 
-    /// What looked like the start of a mark is the start of a line.
+    /// What looked like a mark in earlier frames is the start of a line.
     fn give_back_mark(&mut self) {
         if let Start::Mark(seen) = mem::replace(&mut self.start, Start::Past) {
             let bytes = BYTE_ORDER_MARK.get(..seen).unwrap_or_default();
@@ -443,6 +446,7 @@ impl Decoder {
     fn fail(&mut self, error: DecodeError) -> DecodeError {
         self.failed = Some(error);
         self.frame = Bytes::new();
+        self.line_len = None;
         self.carry = BytesMut::new();
         self.pending = Pending::default();
         error

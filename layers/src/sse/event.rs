@@ -7,7 +7,7 @@ use super::InvalidUtf8;
 /// One event of a stream.
 ///
 /// The data is kept as bytes, so that nobody pays for a check of UTF-8 that the JSON parser does
-/// again. Type, id and retry cost nothing when the event has none.
+/// again.
 ///
 /// # Memory
 ///
@@ -17,36 +17,29 @@ use super::InvalidUtf8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     data: Bytes,
-    // Both hold UTF-8: see `text`.
-    event_type: Option<Bytes>,
-    id: Option<Bytes>,
-    retry: Option<Duration>,
+    // Boxed, since most events have none: a small event is moved twice as fast as a large one.
+    fields: Option<Box<Fields>>,
+}
+
+/// The fields of an event besides its data. Both texts are UTF-8: see [`text`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Fields {
+    // Empty where there is none.
+    pub(super) event_type: Bytes,
+    pub(super) id: Option<Bytes>,
+    pub(super) retry: Option<Duration>,
 }
 
 impl Event {
     /// An event of type `message` with nothing but `data`.
     #[must_use]
+    #[inline]
     pub const fn new(data: Bytes) -> Self {
-        Self {
-            data,
-            event_type: None,
-            id: None,
-            retry: None,
-        }
+        Self { data, fields: None }
     }
 
-    pub(super) const fn with_fields(
-        data: Bytes,
-        event_type: Option<Bytes>,
-        id: Option<Bytes>,
-        retry: Option<Duration>,
-    ) -> Self {
-        Self {
-            data,
-            event_type,
-            id,
-            retry,
-        }
+    pub(super) const fn with_fields(data: Bytes, fields: Option<Box<Fields>>) -> Self {
+        Self { data, fields }
     }
 
     /// The data: the `data` lines, joined by `\n`.
@@ -80,8 +73,8 @@ impl Event {
     /// The type: `message` when the event names none, as in the standard.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        match &self.event_type {
-            Some(event_type) if !event_type.is_empty() => as_text(event_type),
+        match &self.fields {
+            Some(fields) if !fields.event_type.is_empty() => as_text(&fields.event_type),
             _ => "message",
         }
     }
@@ -92,25 +85,28 @@ impl Event {
     /// [`Decoder::last_event_id`](super::Decoder::last_event_id).
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref().map(as_text)
+        self.fields.as_ref()?.id.as_deref().map(as_text)
     }
 
     /// The reconnection time that came with this very event, at most
     /// [`max_retry`](super::Decoder::max_retry).
     #[must_use]
-    pub const fn retry(&self) -> Option<Duration> {
-        self.retry
+    pub fn retry(&self) -> Option<Duration> {
+        self.fields.as_ref()?.retry
     }
 
     /// A copy that keeps no frame alive.
     #[must_use]
     pub fn detached(&self) -> Self {
         let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
+        let fields = self.fields.as_ref().map(|fields| Fields {
+            event_type: copy(&fields.event_type),
+            id: fields.id.as_ref().map(copy),
+            retry: fields.retry,
+        });
         Self {
             data: copy(&self.data),
-            event_type: self.event_type.as_ref().map(copy),
-            id: self.id.as_ref().map(copy),
-            retry: self.retry,
+            fields: fields.map(Box::new),
         }
     }
 }
@@ -123,7 +119,7 @@ pub(super) fn text(bytes: Bytes) -> Bytes {
     }
 }
 
-fn as_text(bytes: &[u8]) -> &str {
+pub(super) fn as_text(bytes: &[u8]) -> &str {
     // Never the default, for `text` made them.
     str::from_utf8(bytes).unwrap_or_default()
 }
@@ -142,14 +138,17 @@ mod tests {
 
     #[test]
     fn is_a_message_when_its_type_is_absent_or_empty() {
-        let typed = |value| Event::with_fields(Bytes::new(), value, None, None);
+        let typed = |event_type| {
+            let fields = Fields {
+                event_type: Bytes::from_static(event_type),
+                ..Fields::default()
+            };
+            Event::with_fields(Bytes::new(), Some(Box::new(fields)))
+        };
 
-        assert_eq!(typed(None).event_type(), "message");
-        assert_eq!(typed(Some(Bytes::new())).event_type(), "message");
-        assert_eq!(
-            typed(Some(Bytes::from_static(b"ping"))).event_type(),
-            "ping"
-        );
+        assert_eq!(Event::new(Bytes::new()).event_type(), "message");
+        assert_eq!(typed(b"").event_type(), "message");
+        assert_eq!(typed(b"ping").event_type(), "ping");
     }
 
     #[test]

@@ -2,7 +2,10 @@ use std::{mem, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Event, event::text};
+use super::{
+    Event,
+    event::{Fields, as_text, text},
+};
 
 /// The event whose blank line has not come yet.
 #[derive(Debug, Clone, Default)]
@@ -13,9 +16,7 @@ pub(super) struct Pending {
     single: Bytes,
     // The data once it is several; kept for its room.
     joined: BytesMut,
-    event_type: Option<Bytes>,
-    id: Option<Bytes>,
-    retry: Option<Duration>,
+    fields: Option<Box<Fields>>,
 }
 
 impl Pending {
@@ -50,31 +51,35 @@ impl Pending {
     }
 
     pub(super) fn set_event_type(&mut self, value: Bytes) {
-        self.event_type = Some(text(value));
+        self.fields().event_type = text(value);
     }
 
     pub(super) fn set_id(&mut self, value: Bytes) {
-        self.id = Some(text(value));
+        self.fields().id = Some(text(value));
     }
 
-    pub(super) const fn set_retry(&mut self, value: Duration) {
-        self.retry = Some(value);
+    pub(super) fn set_retry(&mut self, value: Duration) {
+        self.fields().retry = Some(value);
     }
 
-    pub(super) const fn id(&self) -> Option<&Bytes> {
-        self.id.as_ref()
+    fn fields(&mut self) -> &mut Fields {
+        self.fields.get_or_insert_default()
+    }
+
+    pub(super) fn id(&self) -> Option<&str> {
+        self.fields.as_ref()?.id.as_deref().map(as_text)
     }
 
     /// Ends the event and is empty again. Without data there is no event.
     pub(super) fn take(&mut self) -> Option<Event> {
         self.weight_bytes = 0;
-        let (event_type, id, retry) = (self.event_type.take(), self.id.take(), self.retry.take());
+        let fields = self.fields.take();
         let data = match mem::take(&mut self.data_lines) {
             0 => return None,
             1 => mem::take(&mut self.single),
             _ => take_buffer(&mut self.joined),
         };
-        Some(Event::with_fields(data, event_type, id, retry))
+        Some(Event::with_fields(data, fields))
     }
 
     #[cfg(test)]
