@@ -4,25 +4,28 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
 
 use super::{
-    DecodeError, Event,
+    DecodeError, EventRef,
     field::Field,
-    pending::{Pending, take_buffer},
+    pending::{Pending, Whole, take_buffer},
 };
 
-/// Turns the frames of an event stream into [`Event`]s, as they arrive.
+/// Turns the frames of an event stream into events, as they arrive.
 ///
 /// See the [module docs](super) for an example, the caps and what it costs. A clone of a new
 /// decoder is a new decoder with the same caps.
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limits: Limits,
-    // What of the last frame is not read yet. It starts with a line, or the rest of one, that ends
-    // at `line_len`; without that no line ends in it.
+    // The last frame, until an event is asked for that it does not hold.
     frame: Bytes,
-    line_len: Option<usize>,
+    // Where the next line starts in it, and where that ends if it does.
+    line_start: usize,
+    line_end: Option<usize>,
     // The start of a line whose end has not come yet.
     carry: BytesMut,
     pending: Pending,
+    // The last event, if it does not lie in the frame.
+    whole: Option<Whole>,
     // Since the last event with data.
     bytes_without_data: usize,
     last_event_id: String,
@@ -70,6 +73,15 @@ enum Start {
     Past,
 }
 
+/// Where an event lies.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// From here to there in the frame, and it is only data.
+    Frame(usize, usize),
+    /// In `whole`.
+    Whole,
+}
+
 impl Decoder {
     /// A decoder with the default caps.
     #[must_use]
@@ -82,9 +94,11 @@ impl Decoder {
                 retry: DEFAULT_MAX_RETRY,
             },
             frame: Bytes::new(),
-            line_len: None,
+            line_start: 0,
+            line_end: None,
             carry: BytesMut::new(),
             pending: Pending::default(),
+            whole: None,
             bytes_without_data: 0,
             last_event_id: String::new(),
             retry: None,
@@ -145,7 +159,7 @@ impl Decoder {
     /// [`finish`](Self::finish) frames are dropped.
     #[inline]
     pub fn push(&mut self, mut frame: Bytes) {
-        if self.line_len.is_some() {
+        if self.line_end.is_some() {
             return self.join(&frame);
         }
         if !self.frame.is_empty() {
@@ -163,10 +177,12 @@ impl Decoder {
                 frame.advance(1);
             }
         }
-        self.frame = frame;
-        self.find_line();
-        if self.line_len.is_none() {
-            self.carry_rest();
+        self.line_end = memchr2(b'\n', b'\r', &frame);
+        self.count_scanned(frame.len(), self.line_end);
+        if self.line_end.is_some() {
+            self.frame = frame;
+        } else {
+            self.carry(&frame);
         }
     }
 
@@ -177,22 +193,9 @@ impl Decoder {
     /// [`DecodeError`] when the stream breaks a cap. The events before it have been given; from
     /// then on there is nothing but the same error.
     #[inline]
-    pub fn next_event(&mut self) -> Result<Option<Event>, DecodeError> {
-        while let Some(len) = self.line_len {
-            if let Some((start, whole)) = self.lone_data(len) {
-                self.bytes_without_data = 0;
-                let data = self.frame.slice(start..len);
-                self.advance(whole);
-                return Ok(Some(Event::new(data)));
-            }
-            if let Some(event) = self.end_line(len)? {
-                return Ok(Some(event));
-            }
-        }
-        if !self.frame.is_empty() {
-            self.carry_rest();
-        }
-        self.failed.map_or(Ok(None), Err)
+    pub fn next_event(&mut self) -> Result<Option<EventRef<'_>>, DecodeError> {
+        let place = self.next_place()?;
+        Ok(place.map(|place| self.at(place)))
     }
 
     /// Ends the stream: gives what is left, one event a call, then `None`.
@@ -204,33 +207,12 @@ impl Decoder {
     /// # Errors
     ///
     /// Those of [`next_event`](Self::next_event).
-    pub fn finish(&mut self) -> Result<Option<Event>, DecodeError> {
-        if let Some(event) = self.next_event()? {
-            return Ok(Some(event));
-        }
-        if self.ending.is_some() {
-            return Ok(None);
-        }
-        self.give_back_mark();
-        if self.carry.len() > self.limits.line_bytes {
-            return Err(self.line_too_long());
-        }
-        let ending = match (self.carry.is_empty(), self.pending.is_empty()) {
-            (false, _) => Ending::InsideLine,
-            (true, false) => Ending::InsideEvent,
-            (true, true) => Ending::Clean,
+    pub fn finish(&mut self) -> Result<Option<EventRef<'_>>, DecodeError> {
+        let place = match self.next_place()? {
+            None => self.end()?,
+            place => place,
         };
-        if ending == Ending::InsideLine {
-            let line = take_buffer(&mut self.carry);
-            self.read_line(line)?;
-        }
-        let event = if self.pending.is_empty() {
-            None
-        } else {
-            self.end_event()?
-        };
-        self.ending = Some(ending);
-        Ok(event)
+        Ok(place.map(|place| self.at(place)))
     }
 
     /// Where the stream ended; `None` until [`finish`](Self::finish) got there.
@@ -255,14 +237,41 @@ impl Decoder {
     }
 }
 
-// Lines.
+// Events.
 impl Decoder {
+    #[inline]
+    fn at(&self, place: Place) -> EventRef<'_> {
+        match (place, &self.whole) {
+            (Place::Whole, Some(whole)) => whole.as_ref(),
+            (Place::Whole, None) => EventRef::new(b"", &self.frame, None),
+            (Place::Frame(start, end), _) => {
+                let data = self.frame.get(start..end).unwrap_or_default();
+                EventRef::new(data, &self.frame, None)
+            }
+        }
+    }
+
+    #[inline]
+    fn next_place(&mut self) -> Result<Option<Place>, DecodeError> {
+        if let Some(end) = self.line_end {
+            if let Some((start, next)) = self.lone_data(end) {
+                self.bytes_without_data = 0;
+                self.move_to(next);
+                return Ok(Some(Place::Frame(start, end)));
+            }
+        } else if self.frame.is_empty() && self.whole.is_none() {
+            return self.failed.map_or(Ok(None), Err);
+        }
+        self.next_by_lines()
+    }
+
     /// Finds a `data` line and the blank line after it: what nearly all events are. Gives where the
-    /// data starts and how long both lines are.
+    /// data starts, and where the line after them starts.
     ///
     /// It says no where anything is unusual, and leaves that to the general way.
     #[inline]
-    fn lone_data(&self, len: usize) -> Option<(usize, usize)> {
+    fn lone_data(&self, end: usize) -> Option<(usize, usize)> {
+        let len = end - self.line_start;
         if !self.carry.is_empty()
             || !self.pending.is_empty()
             || len > self.limits.line_bytes
@@ -270,38 +279,102 @@ impl Decoder {
         {
             return None;
         }
-        let (line, rest) = self.frame.split_at_checked(len)?;
-        let value = line.strip_prefix(b"data:")?;
+        let (line, rest) = self.frame.split_at_checked(end)?;
+        let value = line.get(self.line_start..)?.strip_prefix(b"data:")?;
         let value = value.strip_prefix(b" ").unwrap_or(value);
         let ends = match rest {
             [b'\n', b'\n', ..] => 2,
             [b'\r', b'\n', b'\r', b'\n', ..] => 4,
             _ => return None,
         };
-        (!value.is_empty()).then_some((len - value.len(), len + ends))
+        (!value.is_empty()).then_some((end - value.len(), end + ends))
     }
 
-    /// Reads the line of `len` bytes that ends in the frame, and its end.
-    fn end_line(&mut self, len: usize) -> Result<Option<Event>, DecodeError> {
-        let whole = match self.frame.get(len..) {
-            Some([b'\r', b'\n', ..]) => len + 2,
+    // Apart, so that the usual way is small enough to be inlined.
+    #[inline(never)]
+    fn next_by_lines(&mut self) -> Result<Option<Place>, DecodeError> {
+        self.whole = None;
+        while let Some(end) = self.line_end {
+            if let Some(place) = self.end_line(end)? {
+                return Ok(Some(place));
+            }
+        }
+        if !self.frame.is_empty() {
+            self.carry_rest();
+        }
+        self.failed.map_or(Ok(None), Err)
+    }
+
+    /// Ends the pending event, as a blank line does.
+    fn end_event(&mut self) -> Result<Option<Place>, DecodeError> {
+        // Copied, so that an id does not keep its frame for the rest of the stream.
+        if let Some(id) = self.pending.id() {
+            self.last_event_id.clear();
+            self.last_event_id.push_str(id);
+        }
+        let weight_bytes = self.pending.weight_bytes();
+        self.whole = self.pending.take();
+        let whole = self.whole.as_ref();
+        if whole.is_some_and(|whole| !whole.as_ref().data().is_empty()) {
+            self.bytes_without_data = 0;
+        } else {
+            self.pass_without_data(weight_bytes + 1)?;
+        }
+        Ok(self.whole.is_some().then_some(Place::Whole))
+    }
+
+    /// Ends the stream, whose frames are all read.
+    fn end(&mut self) -> Result<Option<Place>, DecodeError> {
+        if self.ending.is_some() {
+            return Ok(None);
+        }
+        self.give_back_mark();
+        if self.carry.len() > self.limits.line_bytes {
+            return Err(self.line_too_long());
+        }
+        let ending = match (self.carry.is_empty(), self.pending.is_empty()) {
+            (false, _) => Ending::InsideLine,
+            (true, false) => Ending::InsideEvent,
+            (true, true) => Ending::Clean,
+        };
+        if ending == Ending::InsideLine {
+            let line = take_buffer(&mut self.carry);
+            self.read_line(line)?;
+        }
+        let place = if self.pending.is_empty() {
+            None
+        } else {
+            self.end_event()?
+        };
+        self.ending = Some(ending);
+        Ok(place)
+    }
+}
+
+// Lines.
+impl Decoder {
+    /// Reads the line that ends in the frame, at `end`, and its end.
+    fn end_line(&mut self, end: usize) -> Result<Option<Place>, DecodeError> {
+        let next = match self.frame.get(end..) {
+            Some([b'\r', b'\n', ..]) => end + 2,
             Some([b'\r']) => {
                 self.after_cr = true;
-                len + 1
+                end + 1
             }
-            _ => len + 1,
+            _ => end + 1,
         };
-        if self.carry.len() + len > self.limits.line_bytes {
+        let line = self.line_start..end;
+        if self.carry.len() + line.len() > self.limits.line_bytes {
             return Err(self.line_too_long());
         }
         let line = if self.carry.is_empty() {
-            self.frame.slice(..len)
+            self.frame.slice(line)
         } else {
-            let rest = self.frame.get(..len).unwrap_or_default();
+            let rest = self.frame.get(line).unwrap_or_default();
             self.carry.extend_from_slice(rest);
             take_buffer(&mut self.carry)
         };
-        self.advance(whole);
+        self.move_to(next);
         if line.is_empty() {
             return self.end_event();
         }
@@ -333,23 +406,6 @@ impl Decoder {
         Ok(())
     }
 
-    /// Ends the pending event, as a blank line does.
-    fn end_event(&mut self) -> Result<Option<Event>, DecodeError> {
-        // Copied, so that an id does not keep its frame for the rest of the stream.
-        if let Some(id) = self.pending.id() {
-            self.last_event_id.clear();
-            self.last_event_id.push_str(id);
-        }
-        let weight_bytes = self.pending.weight_bytes();
-        let event = self.pending.take();
-        if event.as_ref().is_some_and(|event| !event.data().is_empty()) {
-            self.bytes_without_data = 0;
-        } else {
-            self.pass_without_data(weight_bytes + 1)?;
-        }
-        Ok(event)
-    }
-
     fn pass_without_data(&mut self, bytes: usize) -> Result<(), DecodeError> {
         let limit_bytes = self.limits.bytes_without_data;
         self.bytes_without_data += bytes;
@@ -362,47 +418,45 @@ impl Decoder {
 
 // Bytes.
 impl Decoder {
-    /// Moves on to the next line of the frame.
-    #[inline]
-    fn advance(&mut self, whole: usize) {
-        if whole == self.frame.len() {
-            self.line_len = None;
-            self.frame = Bytes::new();
-        } else {
-            self.frame.advance(whole);
-            self.find_line();
-        }
-    }
-
-    /// Looks for the end of the line that starts the frame.
+    /// Moves on to the line that starts at `next` and looks for its end.
     ///
     /// No byte is looked at twice: what is carried over has been searched.
     #[inline]
-    fn find_line(&mut self) {
-        self.line_len = memchr2(b'\n', b'\r', &self.frame);
-        #[cfg(test)]
-        {
-            self.scanned_bytes += self.line_len.map_or(self.frame.len(), |len| len + 1);
-        }
+    fn move_to(&mut self, next: usize) {
+        let rest = self.frame.get(next..).unwrap_or_default();
+        let len = memchr2(b'\n', b'\r', rest);
+        self.line_start = next;
+        self.line_end = len.map(|len| next + len);
+        self.count_scanned(rest.len(), len);
     }
 
-    /// Keeps the rest of the frame: the start of a line, or more of it.
+    /// Lets go of the frame and keeps the start of a line that is left in it.
     ///
     /// This waits until another event is asked for. By then the last one has most likely been
     /// dropped, and its room can be used again.
     fn carry_rest(&mut self) {
-        let rest = mem::take(&mut self.frame);
-        if self.carry.len() + rest.len() > self.limits.line_bytes {
+        let frame = mem::take(&mut self.frame);
+        let start = mem::take(&mut self.line_start);
+        self.carry(frame.get(start..).unwrap_or_default());
+    }
+
+    /// Keeps the start of a line, or more of it.
+    #[inline]
+    fn carry(&mut self, bytes: &[u8]) {
+        if self.carry.len() + bytes.len() > self.limits.line_bytes {
             self.line_too_long();
         } else {
-            self.carry.extend_from_slice(&rest);
+            self.carry.extend_from_slice(bytes);
         }
     }
 
-    /// Puts `frame` behind what is unread.
+    /// Puts `frame` behind what is unread, which starts with a whole line.
     #[cold]
     fn join(&mut self, frame: &[u8]) {
-        let unread = mem::take(&mut self.frame);
+        let mut unread = mem::take(&mut self.frame);
+        let start = mem::take(&mut self.line_start);
+        unread.advance(start);
+        self.line_end = self.line_end.map(|end| end - start);
         let mut joined = unread
             .try_into_mut()
             .unwrap_or_else(|shared| BytesMut::from(&*shared));
@@ -435,6 +489,15 @@ impl Decoder {
         }
     }
 
+    #[cfg(test)]
+    fn count_scanned(&mut self, len: usize, line_len: Option<usize>) {
+        self.scanned_bytes += line_len.map_or(len, |line_len| line_len + 1);
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "only tests count")]
+    const fn count_scanned(&mut self, _len: usize, _line_len: Option<usize>) {}
+
     #[cold]
     fn line_too_long(&mut self) -> DecodeError {
         let limit_bytes = self.limits.line_bytes;
@@ -446,7 +509,8 @@ impl Decoder {
     fn fail(&mut self, error: DecodeError) -> DecodeError {
         self.failed = Some(error);
         self.frame = Bytes::new();
-        self.line_len = None;
+        self.line_start = 0;
+        self.line_end = None;
         self.carry = BytesMut::new();
         self.pending = Pending::default();
         error
@@ -473,7 +537,7 @@ mod tests {
         decoder.push(Bytes::from_static(frame.as_bytes()));
         let mut all = Vec::new();
         while let Some(event) = decoder.next_event().unwrap() {
-            all.push(event.into_data());
+            all.push(event.to_bytes());
         }
         all
     }
@@ -484,8 +548,8 @@ mod tests {
         let mut decoder = Decoder::new();
         decoder.push(frame.clone());
 
-        let one = decoder.next_event().unwrap().unwrap();
-        let two = decoder.next_event().unwrap().unwrap();
+        let one = decoder.next_event().unwrap().unwrap().to_event();
+        let two = decoder.next_event().unwrap().unwrap().to_event();
 
         assert_eq!(one.data().as_ptr(), frame[15..].as_ptr());
         assert_eq!(two.data().as_ptr(), frame[26..].as_ptr());
@@ -579,7 +643,7 @@ mod tests {
         ));
         let error = Err(DecodeError::LineTooLong { limit_bytes: 9 });
 
-        assert_eq!(decoder.next_event().unwrap().unwrap().data(), "one");
+        assert_eq!(decoder.next_event().unwrap().unwrap().data(), b"one");
         assert_eq!(decoder.next_event(), error);
         decoder.push(Bytes::from_static(b"data: 5\n\n"));
         assert_eq!(decoder.next_event(), error);
@@ -593,7 +657,7 @@ mod tests {
         decoder.push(Bytes::from_static(b"data: one\n\ndata: two\n\ndata: three"));
         let mut all = Vec::new();
         while let Some(event) = decoder.finish().unwrap() {
-            all.push(event.into_data());
+            all.push(event.to_bytes());
         }
 
         assert_eq!(all, ["one", "two", "three"]);

@@ -4,20 +4,30 @@ use bytes::Bytes;
 
 use super::InvalidUtf8;
 
-/// One event of a stream.
+/// A look at one event, while the decoder holds it.
 ///
-/// The data is kept as bytes, so that nobody pays for a check of UTF-8 that the JSON parser does
-/// again.
+/// It costs nothing: neither a copy nor a count. The data is bytes, so that nobody pays for a check
+/// of UTF-8 that the JSON parser does again. To keep the event, take
+/// [`to_event`](Self::to_event); to keep its data alone, [`to_bytes`](Self::to_bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    data: &'a [u8],
+    // Where the data lies.
+    source: &'a Bytes,
+    fields: Option<&'a Fields>,
+}
+
+/// An event of its own.
 ///
 /// # Memory
 ///
-/// The bytes are a slice of the frame in which they arrived and keep the *whole* frame alive. That
-/// is right for an event that is read and dropped. Events that are kept for long should be
+/// The data is a slice of the frame in which it arrived and keeps the *whole* frame alive. That is
+/// right for an event that is read and dropped. Events that are kept for long should be
 /// [detached](Self::detached).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     data: Bytes,
-    // Boxed, since most events have none: a small event is moved twice as fast as a large one.
+    // Boxed, since most events have none and are moved often.
     fields: Option<Box<Fields>>,
 }
 
@@ -30,16 +40,96 @@ pub(super) struct Fields {
     pub(super) retry: Option<Duration>,
 }
 
+impl<'a> EventRef<'a> {
+    #[inline]
+    pub(super) const fn new(data: &'a [u8], source: &'a Bytes, fields: Option<&'a Fields>) -> Self {
+        Self {
+            data,
+            source,
+            fields,
+        }
+    }
+
+    /// The data: the `data` lines, joined by `\n`.
+    #[must_use]
+    #[inline]
+    pub const fn data(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// The data as text.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] where it is not UTF-8; [`data_lossy`](Self::data_lossy) is the way around
+    /// it. The events after this one are not concerned.
+    pub fn data_str(&self) -> Result<&'a str, InvalidUtf8> {
+        str::from_utf8(self.data).map_err(InvalidUtf8::new)
+    }
+
+    /// The data as text, with U+FFFD for what is not UTF-8. Copies only where it has to replace.
+    #[must_use]
+    pub fn data_lossy(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.data)
+    }
+
+    /// The type: `message` when the event names none, as in the standard.
+    #[must_use]
+    pub fn event_type(&self) -> &'a str {
+        match self.fields {
+            Some(fields) if !fields.event_type.is_empty() => as_text(&fields.event_type),
+            _ => "message",
+        }
+    }
+
+    /// The id that came with this very event.
+    ///
+    /// The id that is in force, which an earlier event may have set, is
+    /// [`Decoder::last_event_id`](super::Decoder::last_event_id).
+    #[must_use]
+    pub fn id(&self) -> Option<&'a str> {
+        self.fields?.id.as_deref().map(as_text)
+    }
+
+    /// The reconnection time that came with this very event, at most
+    /// [`max_retry`](super::Decoder::max_retry).
+    #[must_use]
+    pub fn retry(&self) -> Option<Duration> {
+        self.fields?.retry
+    }
+
+    /// The data to keep: without a copy, and with the [memory](Event#memory) of its frame.
+    #[must_use]
+    #[inline]
+    pub fn to_bytes(&self) -> Bytes {
+        self.source.slice_ref(self.data)
+    }
+
+    /// The event to keep: without a copy, and with the [memory](Event#memory) of its frame.
+    ///
+    /// Allocates only if it has a type, an id or a retry.
+    #[must_use]
+    #[inline]
+    pub fn to_event(&self) -> Event {
+        let fields = self.fields.filter(|fields| !fields.is_empty());
+        Event {
+            data: self.to_bytes(),
+            fields: fields.map(|fields| Box::new(fields.clone())),
+        }
+    }
+}
+
 impl Event {
     /// An event of type `message` with nothing but `data`.
     #[must_use]
-    #[inline]
     pub const fn new(data: Bytes) -> Self {
         Self { data, fields: None }
     }
 
-    pub(super) const fn with_fields(data: Bytes, fields: Option<Box<Fields>>) -> Self {
-        Self { data, fields }
+    /// A look at it.
+    #[must_use]
+    pub fn as_ref(&self) -> EventRef<'_> {
+        EventRef::new(&self.data, &self.data, self.fields.as_deref())
     }
 
     /// The data: the `data` lines, joined by `\n`.
@@ -61,38 +151,31 @@ impl Event {
     /// [`InvalidUtf8`] where it is not UTF-8; [`data_lossy`](Self::data_lossy) is the way around
     /// it. The events after this one are not concerned.
     pub fn data_str(&self) -> Result<&str, InvalidUtf8> {
-        str::from_utf8(&self.data).map_err(InvalidUtf8::new)
+        self.as_ref().data_str()
     }
 
     /// The data as text, with U+FFFD for what is not UTF-8. Copies only where it has to replace.
     #[must_use]
     pub fn data_lossy(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.data)
+        self.as_ref().data_lossy()
     }
 
     /// The type: `message` when the event names none, as in the standard.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        match &self.fields {
-            Some(fields) if !fields.event_type.is_empty() => as_text(&fields.event_type),
-            _ => "message",
-        }
+        self.as_ref().event_type()
     }
 
-    /// The id that came with this very event.
-    ///
-    /// The id that is in force, which an earlier event may have set, is
-    /// [`Decoder::last_event_id`](super::Decoder::last_event_id).
+    /// The id that came with this very event, see [`EventRef::id`].
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.fields.as_ref()?.id.as_deref().map(as_text)
+        self.as_ref().id()
     }
 
-    /// The reconnection time that came with this very event, at most
-    /// [`max_retry`](super::Decoder::max_retry).
+    /// The reconnection time that came with this very event, see [`EventRef::retry`].
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
-        self.fields.as_ref()?.retry
+        self.as_ref().retry()
     }
 
     /// A copy that keeps no frame alive.
@@ -108,6 +191,12 @@ impl Event {
             data: copy(&self.data),
             fields: fields.map(Box::new),
         }
+    }
+}
+
+impl Fields {
+    fn is_empty(&self) -> bool {
+        self.event_type.is_empty() && self.id.is_none() && self.retry.is_none()
     }
 }
 
@@ -138,17 +227,29 @@ mod tests {
 
     #[test]
     fn is_a_message_when_its_type_is_absent_or_empty() {
-        let typed = |event_type| {
+        let data = Bytes::new();
+        let event_type = |event_type| {
             let fields = Fields {
                 event_type: Bytes::from_static(event_type),
                 ..Fields::default()
             };
-            Event::with_fields(Bytes::new(), Some(Box::new(fields)))
+            let event = EventRef::new(&data, &data, Some(&fields)).to_event();
+            event.event_type().to_owned()
         };
 
         assert_eq!(Event::new(Bytes::new()).event_type(), "message");
-        assert_eq!(typed(b"").event_type(), "message");
-        assert_eq!(typed(b"ping").event_type(), "ping");
+        assert_eq!(event_type(b""), "message");
+        assert_eq!(event_type(b"ping"), "ping");
+    }
+
+    #[test]
+    fn boxes_no_fields_that_are_not_there() {
+        let data = Bytes::from_static(b"1");
+        let fields = Fields::default();
+
+        let event = EventRef::new(&data, &data, Some(&fields)).to_event();
+
+        assert_eq!(event.fields, None);
     }
 
     #[test]

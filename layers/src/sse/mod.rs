@@ -50,11 +50,11 @@
 //!     decoder.push(Bytes::from(frame));
 //!     while let Some(event) = decoder.next_event()? {
 //!         assert_eq!(event.event_type(), "greeting");
-//!         data.push(event.into_data());
+//!         data.push(event.to_bytes());
 //!     }
 //! }
 //! while let Some(event) = decoder.finish()? {
-//!     data.push(event.into_data());
+//!     data.push(event.to_bytes());
 //! }
 //!
 //! assert_eq!(data, ["hello", "[DONE]"]);
@@ -93,6 +93,6 @@ mod pending;
 pub use self::{
     decoder::{Decoder, Ending},
     error::{DecodeError, InvalidUtf8, Truncated},
-    event::Event,
+    event::{Event, EventRef},
     events::Events,
 };

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use blossom_layers::sse::{DecodeError, Decoder, Ending, Event};
+use blossom_layers::sse::{DecodeError, Decoder, Ending, EventRef};
 use bytes::Bytes;
 
 /// What an event says.
@@ -71,16 +71,16 @@ fn pull<F: Into<Bytes>>(
     for frame in frames {
         decoder.push(frame.into());
         while let Some(event) = decoder.next_event()? {
-            events.push(seen(&event));
+            events.push(seen(event));
         }
     }
     while let Some(event) = decoder.finish()? {
-        events.push(seen(&event));
+        events.push(seen(event));
     }
     Ok(decoder.ending().expect("the stream is finished"))
 }
 
-fn seen(event: &Event) -> Seen {
+fn seen(event: EventRef<'_>) -> Seen {
     Seen {
         event_type: event.event_type().to_owned(),
         id: event.id().map(str::to_owned),
