@@ -1,12 +1,12 @@
-use std::{mem, time::Duration};
+use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use memchr::memchr2;
+use bytes::Bytes;
 
 use super::{
     DecodeError, EventRef,
     field::Field,
-    pending::{Pending, Whole, take_buffer},
+    lines::{Lines, TooLong},
+    pending::{Pending, Whole},
 };
 
 /// Turns the frames of an event stream into events, as they arrive.
@@ -16,13 +16,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limits: Limits,
-    // The last frame, until an event is asked for that it does not hold.
-    frame: Bytes,
-    // Where the next line starts in it, and where that ends if it does.
-    line_start: usize,
-    line_end: Option<usize>,
-    // The start of a line whose end has not come yet.
-    carry: BytesMut,
+    lines: Lines,
     pending: Pending,
     // The last event, if it does not lie in the frame.
     whole: Option<Whole>,
@@ -30,13 +24,8 @@ pub struct Decoder {
     bytes_without_data: usize,
     last_event_id: String,
     retry: Option<Duration>,
-    start: Start,
-    // The last frame ended in CR: an LF that follows belongs to it.
-    after_cr: bool,
     failed: Option<DecodeError>,
     ending: Option<Ending>,
-    #[cfg(test)]
-    scanned_bytes: usize,
 }
 
 /// Where a stream ended.
@@ -65,14 +54,6 @@ struct Limits {
     retry: Duration,
 }
 
-/// A byte order mark may stand before the first line, and only there.
-#[derive(Debug, Clone, Copy)]
-enum Start {
-    /// So many of its bytes have come.
-    Mark(usize),
-    Past,
-}
-
 /// Where an event lies.
 #[derive(Debug, Clone, Copy)]
 enum Place {
@@ -93,21 +74,14 @@ impl Decoder {
                 bytes_without_data: DEFAULT_MAX_BYTES,
                 retry: DEFAULT_MAX_RETRY,
             },
-            frame: Bytes::new(),
-            line_start: 0,
-            line_end: None,
-            carry: BytesMut::new(),
+            lines: Lines::new(DEFAULT_MAX_BYTES),
             pending: Pending::default(),
             whole: None,
             bytes_without_data: 0,
             last_event_id: String::new(),
             retry: None,
-            start: Start::Mark(0),
-            after_cr: false,
             failed: None,
             ending: None,
-            #[cfg(test)]
-            scanned_bytes: 0,
         }
     }
 
@@ -119,6 +93,7 @@ impl Decoder {
     #[must_use]
     pub const fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.limits.line_bytes = bytes;
+        self.lines.set_max_line_bytes(bytes);
         self
     }
 
@@ -158,31 +133,9 @@ impl Decoder {
     /// earlier is joined to what is unread, which copies both. After an error or
     /// [`finish`](Self::finish) frames are dropped.
     #[inline]
-    pub fn push(&mut self, mut frame: Bytes) {
-        if self.line_end.is_some() {
-            return self.join(&frame);
-        }
-        if !self.frame.is_empty() {
-            self.carry_rest();
-        }
-        if self.failed.is_some() || self.ending.is_some() {
-            return;
-        }
-        if let Start::Mark(seen) = self.start {
-            self.skip_mark(&mut frame, seen);
-        }
-        if self.after_cr && !frame.is_empty() {
-            self.after_cr = false;
-            if frame.first() == Some(&b'\n') {
-                frame.advance(1);
-            }
-        }
-        self.line_end = memchr2(b'\n', b'\r', &frame);
-        self.count_scanned(frame.len(), self.line_end);
-        if self.line_end.is_some() {
-            self.frame = frame;
-        } else {
-            self.carry(&frame);
+    pub fn push(&mut self, frame: Bytes) {
+        if self.failed.is_none() && self.ending.is_none() {
+            self.lines.push(frame);
         }
     }
 
@@ -241,66 +194,63 @@ impl Decoder {
 impl Decoder {
     #[inline]
     fn at(&self, place: Place) -> EventRef<'_> {
+        let frame = self.lines.frame();
         match (place, &self.whole) {
-            (Place::Whole, Some(whole)) => whole.as_ref(),
-            (Place::Whole, None) => EventRef::new(b"", &self.frame, None),
             (Place::Frame(start, end), _) => {
-                let data = self.frame.get(start..end).unwrap_or_default();
-                EventRef::new(data, &self.frame, None)
+                EventRef::new(frame.get(start..end).unwrap_or_default(), frame, None)
             }
+            (Place::Whole, Some(whole)) => whole.as_ref(),
+            (Place::Whole, None) => EventRef::new(b"", frame, None),
         }
     }
 
     #[inline]
     fn next_place(&mut self) -> Result<Option<Place>, DecodeError> {
-        if let Some(end) = self.line_end {
-            if let Some((start, next)) = self.lone_data(end) {
-                self.bytes_without_data = 0;
-                self.move_to(next);
-                return Ok(Some(Place::Frame(start, end)));
-            }
-        } else if self.frame.is_empty() && self.whole.is_none() {
+        if let Some((start, end, next)) = self.lone_data() {
+            self.bytes_without_data = 0;
+            self.lines.move_to(next);
+            return Ok(Some(Place::Frame(start, end)));
+        }
+        if self.lines.is_idle() && self.whole.is_none() {
             return self.failed.map_or(Ok(None), Err);
         }
         self.next_by_lines()
     }
 
     /// Finds a `data` line and the blank line after it: what nearly all events are. Gives where the
-    /// data starts, and where the line after them starts.
+    /// data starts and ends, and where the next line starts.
     ///
     /// It says no where anything is unusual, and leaves that to the general way.
     #[inline]
-    fn lone_data(&self, end: usize) -> Option<(usize, usize)> {
-        let len = end - self.line_start;
-        if !self.carry.is_empty()
-            || !self.pending.is_empty()
-            || len > self.limits.line_bytes
-            || len > self.limits.event_bytes
-        {
+    fn lone_data(&self) -> Option<(usize, usize, usize)> {
+        if !self.pending.is_empty() {
             return None;
         }
-        let (line, rest) = self.frame.split_at_checked(end)?;
-        let value = line.get(self.line_start..)?.strip_prefix(b"data:")?;
+        let (line, rest, end) = self.lines.peek(self.limits.event_bytes)?;
+        let value = line.strip_prefix(b"data:")?;
         let value = value.strip_prefix(b" ").unwrap_or(value);
         let ends = match rest {
             [b'\n', b'\n', ..] => 2,
             [b'\r', b'\n', b'\r', b'\n', ..] => 4,
             _ => return None,
         };
-        (!value.is_empty()).then_some((end - value.len(), end + ends))
+        (!value.is_empty()).then_some((end - value.len(), end, end + ends))
     }
 
     // Apart, so that the usual way is small enough to be inlined.
     #[inline(never)]
     fn next_by_lines(&mut self) -> Result<Option<Place>, DecodeError> {
         self.whole = None;
-        while let Some(end) = self.line_end {
-            if let Some(place) = self.end_line(end)? {
+        while let Some(line) = self
+            .lines
+            .next_line()
+            .map_err(|error| self.too_long(error))?
+        {
+            if !line.is_empty() {
+                self.read_line(line)?;
+            } else if let Some(place) = self.end_event()? {
                 return Ok(Some(place));
             }
-        }
-        if !self.frame.is_empty() {
-            self.carry_rest();
         }
         self.failed.map_or(Ok(None), Err)
     }
@@ -328,17 +278,16 @@ impl Decoder {
         if self.ending.is_some() {
             return Ok(None);
         }
-        self.give_back_mark();
-        if self.carry.len() > self.limits.line_bytes {
-            return Err(self.line_too_long());
-        }
-        let ending = match (self.carry.is_empty(), self.pending.is_empty()) {
-            (false, _) => Ending::InsideLine,
-            (true, false) => Ending::InsideEvent,
-            (true, true) => Ending::Clean,
+        let cut = self
+            .lines
+            .cut_line()
+            .map_err(|error| self.too_long(error))?;
+        let ending = match (&cut, self.pending.is_empty()) {
+            (Some(_), _) => Ending::InsideLine,
+            (None, false) => Ending::InsideEvent,
+            (None, true) => Ending::Clean,
         };
-        if ending == Ending::InsideLine {
-            let line = take_buffer(&mut self.carry);
+        if let Some(line) = cut {
             self.read_line(line)?;
         }
         let place = if self.pending.is_empty() {
@@ -348,38 +297,6 @@ impl Decoder {
         };
         self.ending = Some(ending);
         Ok(place)
-    }
-}
-
-// Lines.
-impl Decoder {
-    /// Reads the line that ends in the frame, at `end`, and its end.
-    fn end_line(&mut self, end: usize) -> Result<Option<Place>, DecodeError> {
-        let next = match self.frame.get(end..) {
-            Some([b'\r', b'\n', ..]) => end + 2,
-            Some([b'\r']) => {
-                self.after_cr = true;
-                end + 1
-            }
-            _ => end + 1,
-        };
-        let line = self.line_start..end;
-        if self.carry.len() + line.len() > self.limits.line_bytes {
-            return Err(self.line_too_long());
-        }
-        let line = if self.carry.is_empty() {
-            self.frame.slice(line)
-        } else {
-            let rest = self.frame.get(line).unwrap_or_default();
-            self.carry.extend_from_slice(rest);
-            take_buffer(&mut self.carry)
-        };
-        self.move_to(next);
-        if line.is_empty() {
-            return self.end_event();
-        }
-        self.read_line(line)?;
-        Ok(None)
     }
 
     fn read_line(&mut self, line: Bytes) -> Result<(), DecodeError> {
@@ -414,92 +331,9 @@ impl Decoder {
         }
         Ok(())
     }
-}
-
-// Bytes.
-impl Decoder {
-    /// Moves on to the line that starts at `next` and looks for its end.
-    ///
-    /// No byte is looked at twice: what is carried over has been searched.
-    #[inline]
-    fn move_to(&mut self, next: usize) {
-        let rest = self.frame.get(next..).unwrap_or_default();
-        let len = memchr2(b'\n', b'\r', rest);
-        self.line_start = next;
-        self.line_end = len.map(|len| next + len);
-        self.count_scanned(rest.len(), len);
-    }
-
-    /// Lets go of the frame and keeps the start of a line that is left in it.
-    ///
-    /// This waits until another event is asked for. By then the last one has most likely been
-    /// dropped, and its room can be used again.
-    fn carry_rest(&mut self) {
-        let frame = mem::take(&mut self.frame);
-        let start = mem::take(&mut self.line_start);
-        self.carry(frame.get(start..).unwrap_or_default());
-    }
-
-    /// Keeps the start of a line, or more of it.
-    #[inline]
-    fn carry(&mut self, bytes: &[u8]) {
-        if self.carry.len() + bytes.len() > self.limits.line_bytes {
-            self.line_too_long();
-        } else {
-            self.carry.extend_from_slice(bytes);
-        }
-    }
-
-    /// Puts `frame` behind what is unread, which starts with a whole line.
-    #[cold]
-    fn join(&mut self, frame: &[u8]) {
-        let mut unread = mem::take(&mut self.frame);
-        let start = mem::take(&mut self.line_start);
-        unread.advance(start);
-        self.line_end = self.line_end.map(|end| end - start);
-        let mut joined = unread
-            .try_into_mut()
-            .unwrap_or_else(|shared| BytesMut::from(&*shared));
-        joined.extend_from_slice(frame);
-        self.frame = joined.freeze();
-    }
-
-    /// Takes the next bytes of a byte order mark off `frame`; `seen` of them have come before.
-    #[cold]
-    fn skip_mark(&mut self, frame: &mut Bytes, seen: usize) {
-        let rest = BYTE_ORDER_MARK.get(seen..).unwrap_or_default();
-        let pairs = rest.iter().zip(frame.iter());
-        let same = pairs.take_while(|(mark, byte)| mark == byte).count();
-        if same == rest.len() {
-            self.start = Start::Past;
-            frame.advance(same);
-        } else if same == frame.len() {
-            self.start = Start::Mark(seen + same);
-            frame.clear();
-        } else {
-            self.give_back_mark();
-        }
-    }
-
-    /// What looked like a mark in earlier frames is the start of a line.
-    fn give_back_mark(&mut self) {
-        if let Start::Mark(seen) = mem::replace(&mut self.start, Start::Past) {
-            let bytes = BYTE_ORDER_MARK.get(..seen).unwrap_or_default();
-            self.carry.extend_from_slice(bytes);
-        }
-    }
-
-    #[cfg(test)]
-    fn count_scanned(&mut self, len: usize, line_len: Option<usize>) {
-        self.scanned_bytes += line_len.map_or(len, |line_len| line_len + 1);
-    }
-
-    #[cfg(not(test))]
-    #[expect(clippy::unused_self, reason = "only tests count")]
-    const fn count_scanned(&mut self, _len: usize, _line_len: Option<usize>) {}
 
     #[cold]
-    fn line_too_long(&mut self) -> DecodeError {
+    fn too_long(&mut self, _: TooLong) -> DecodeError {
         let limit_bytes = self.limits.line_bytes;
         self.fail(DecodeError::LineTooLong { limit_bytes })
     }
@@ -508,11 +342,9 @@ impl Decoder {
     #[cold]
     fn fail(&mut self, error: DecodeError) -> DecodeError {
         self.failed = Some(error);
-        self.frame = Bytes::new();
-        self.line_start = 0;
-        self.line_end = None;
-        self.carry = BytesMut::new();
+        self.lines = Lines::new(self.limits.line_bytes);
         self.pending = Pending::default();
+        self.whole = None;
         error
     }
 }
@@ -522,8 +354,6 @@ impl Default for Decoder {
         Self::new()
     }
 }
-
-const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
 const DEFAULT_MAX_BYTES: usize = 1024 * 1024;
 
@@ -600,7 +430,7 @@ mod tests {
         }
 
         assert_eq!(events, 1);
-        assert_eq!(decoder.scanned_bytes, stream.len());
+        assert_eq!(decoder.lines.scanned_bytes, stream.len());
     }
 
     #[test]
@@ -615,24 +445,13 @@ mod tests {
                 while decoder.next_event().unwrap().is_some() {}
             }
             buffers.push(
-                decoder.carry.capacity()
+                decoder.lines.capacity()
                     + decoder.pending.capacity()
                     + decoder.last_event_id.capacity(),
             );
         }
 
         assert!(buffers.iter().all(|bytes| *bytes < 1024), "{buffers:?}");
-    }
-
-    #[test]
-    fn frees_the_room_of_a_long_line() {
-        let mut decoder = Decoder::new();
-        decoder.push(Bytes::from(format!("data: {}", "x".repeat(500_000))));
-        assert_eq!(decoder.next_event(), Ok(None));
-        assert!(decoder.carry.capacity() >= 500_000);
-
-        assert_eq!(data(&mut decoder, "y\n\n").len(), 1);
-        assert_eq!(decoder.carry.capacity(), 0);
     }
 
     #[test]

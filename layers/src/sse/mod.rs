@@ -88,6 +88,7 @@ mod error;
 mod event;
 mod events;
 mod field;
+mod lines;
 mod pending;
 
 pub use self::{
