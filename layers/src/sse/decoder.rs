@@ -211,7 +211,7 @@ impl Decoder {
             self.lines.move_to(next);
             return Ok(Some(Place::Frame(start, end)));
         }
-        if self.lines.is_idle() && self.whole.is_none() {
+        if self.whole.is_none() && self.lines.release() {
             return self.failed.map_or(Ok(None), Err);
         }
         self.next_by_lines()

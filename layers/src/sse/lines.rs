@@ -57,7 +57,18 @@ impl Lines {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, mut frame: Bytes) {
+    pub(super) fn push(&mut self, frame: Bytes) {
+        // The usual way does not touch the frame before it has been searched: the processor would
+        // have to wait until its fields, just written by the caller, can be read as a whole.
+        if self.frame.is_empty() && !self.after_cr && matches!(self.mark, Mark::Past) {
+            self.search(frame);
+        } else {
+            self.push_unusual(frame);
+        }
+    }
+
+    #[inline(never)]
+    fn push_unusual(&mut self, mut frame: Bytes) {
         if self.end.is_some() {
             return self.join(&frame);
         }
@@ -73,6 +84,12 @@ impl Lines {
                 frame.advance(1);
             }
         }
+        self.search(frame);
+    }
+
+    /// Keeps the frame if a line ends in it, else what it holds of a line.
+    #[inline]
+    fn search(&mut self, frame: Bytes) {
         self.end = memchr2(b'\n', b'\r', &frame);
         self.count_scanned(frame.len(), self.end);
         if self.end.is_some() {
@@ -88,10 +105,15 @@ impl Lines {
         &self.frame
     }
 
-    /// Nothing is left of any frame.
+    /// Lets go of the frame if it is read to its end; says whether it was.
     #[inline]
-    pub(super) const fn is_idle(&self) -> bool {
-        self.frame.is_empty() && !self.too_long
+    pub(super) fn release(&mut self) -> bool {
+        let read = self.start == self.frame.len() && !self.too_long;
+        if read && self.start > 0 {
+            self.start = 0;
+            self.frame = Bytes::new();
+        }
+        read
     }
 
     /// The next line and what follows it, its end first, if it lies in the frame and is no longer
@@ -111,11 +133,14 @@ impl Lines {
     /// No byte is looked at twice: what is carried over has been searched.
     #[inline]
     pub(super) fn move_to(&mut self, next: usize) {
-        let rest = self.frame.get(next..).unwrap_or_default();
-        let len = memchr2(b'\n', b'\r', rest);
         self.start = next;
-        self.end = len.map(|len| next + len);
-        self.count_scanned(rest.len(), len);
+        self.end = None;
+        let rest = self.frame.get(next..).unwrap_or_default();
+        if !rest.is_empty() {
+            let len = memchr2(b'\n', b'\r', rest);
+            self.count_scanned(rest.len(), len);
+            self.end = len.map(|len| next + len);
+        }
     }
 
     /// The next line, without its end; `None` asks for another frame.
