@@ -18,7 +18,7 @@ pub struct Decoder {
     limits: Limits,
     lines: Lines,
     pending: Pending,
-    // The last event, if it does not lie in the frame.
+    // The last event, if it does not lie in the frame as it is.
     whole: Option<Whole>,
     // Since the last event with data.
     bytes_without_data: usize,
@@ -48,7 +48,6 @@ pub enum Ending {
 
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    line_bytes: usize,
     event_bytes: usize,
     bytes_without_data: usize,
     retry: Duration,
@@ -69,7 +68,6 @@ impl Decoder {
     pub fn new() -> Self {
         Self {
             limits: Limits {
-                line_bytes: DEFAULT_MAX_BYTES,
                 event_bytes: DEFAULT_MAX_BYTES,
                 bytes_without_data: DEFAULT_MAX_BYTES,
                 retry: DEFAULT_MAX_RETRY,
@@ -92,7 +90,6 @@ impl Decoder {
     /// is not blank.
     #[must_use]
     pub const fn max_line_bytes(mut self, bytes: usize) -> Self {
-        self.limits.line_bytes = bytes;
         self.lines.set_max_line_bytes(bytes);
         self
     }
@@ -334,7 +331,7 @@ impl Decoder {
 
     #[cold]
     fn too_long(&mut self, _: TooLong) -> DecodeError {
-        let limit_bytes = self.limits.line_bytes;
+        let limit_bytes = self.lines.max_line_bytes();
         self.fail(DecodeError::LineTooLong { limit_bytes })
     }
 
@@ -342,7 +339,7 @@ impl Decoder {
     #[cold]
     fn fail(&mut self, error: DecodeError) -> DecodeError {
         self.failed = Some(error);
-        self.lines = Lines::new(self.limits.line_bytes);
+        self.lines = Lines::new(self.lines.max_line_bytes());
         self.pending = Pending::default();
         self.whole = None;
         error

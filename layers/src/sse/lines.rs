@@ -52,6 +52,10 @@ impl Lines {
         }
     }
 
+    pub(super) const fn max_line_bytes(&self) -> usize {
+        self.max_line_bytes
+    }
+
     pub(super) const fn set_max_line_bytes(&mut self, bytes: usize) {
         self.max_line_bytes = bytes;
     }
