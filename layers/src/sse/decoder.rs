@@ -1,37 +1,31 @@
-use std::{mem, ops::Range, time::Duration};
+use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use memchr::memchr2;
+use bytes::Bytes;
 
 use super::{
-    DecodeError, Event,
+    DecodeError, EventRef,
     field::Field,
-    pending::{Pending, take_buffer},
+    lines::{Lines, TooLong},
+    pending::{Pending, Whole},
 };
 
-/// Turns the frames of an event stream into [`Event`]s, as they arrive.
+/// Turns the frames of an event stream into events, as they arrive.
 ///
 /// See the [module docs](super) for an example, the caps and what it costs. A clone of a new
 /// decoder is a new decoder with the same caps.
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limits: Limits,
-    // What of the last frame is not read yet.
-    frame: Bytes,
-    // The start of a line whose end has not come yet.
-    carry: BytesMut,
+    lines: Lines,
     pending: Pending,
+    // The last event, if it does not lie in the frame as it is.
+    whole: Option<Whole>,
     // Since the last event with data.
     bytes_without_data: usize,
     last_event_id: String,
     retry: Option<Duration>,
-    start: Start,
-    // The last frame ended in CR: an LF that follows belongs to it.
-    after_cr: bool,
     failed: Option<DecodeError>,
     ending: Option<Ending>,
-    #[cfg(test)]
-    scanned_bytes: usize,
 }
 
 /// Where a stream ended.
@@ -54,18 +48,18 @@ pub enum Ending {
 
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    line_bytes: usize,
     event_bytes: usize,
     bytes_without_data: usize,
     retry: Duration,
 }
 
-/// A byte order mark may stand before the first line, and only there.
+/// Where an event lies.
 #[derive(Debug, Clone, Copy)]
-enum Start {
-    /// So many of its bytes have come.
-    Mark(usize),
-    Past,
+enum Place {
+    /// From here to there in the frame, and it is only data.
+    Frame(usize, usize),
+    /// In `whole`.
+    Whole,
 }
 
 impl Decoder {
@@ -74,23 +68,18 @@ impl Decoder {
     pub fn new() -> Self {
         Self {
             limits: Limits {
-                line_bytes: DEFAULT_MAX_BYTES,
                 event_bytes: DEFAULT_MAX_BYTES,
                 bytes_without_data: DEFAULT_MAX_BYTES,
                 retry: DEFAULT_MAX_RETRY,
             },
-            frame: Bytes::new(),
-            carry: BytesMut::new(),
+            lines: Lines::new(DEFAULT_MAX_BYTES),
             pending: Pending::default(),
+            whole: None,
             bytes_without_data: 0,
             last_event_id: String::new(),
             retry: None,
-            start: Start::Mark(0),
-            after_cr: false,
             failed: None,
             ending: None,
-            #[cfg(test)]
-            scanned_bytes: 0,
         }
     }
 
@@ -101,7 +90,7 @@ impl Decoder {
     /// is not blank.
     #[must_use]
     pub const fn max_line_bytes(mut self, bytes: usize) -> Self {
-        self.limits.line_bytes = bytes;
+        self.lines.set_max_line_bytes(bytes);
         self
     }
 
@@ -142,22 +131,8 @@ impl Decoder {
     /// [`finish`](Self::finish) frames are dropped.
     #[inline]
     pub fn push(&mut self, frame: Bytes) {
-        if frame.is_empty() || self.failed.is_some() || self.ending.is_some() {
-            return;
-        }
-        if self.frame.is_empty() {
-            self.frame = frame;
-        } else {
-            self.join(&frame);
-        }
-        if let Start::Mark(seen) = self.start {
-            self.skip_mark(seen);
-        }
-        if self.after_cr {
-            self.after_cr = false;
-            if self.frame.first() == Some(&b'\n') {
-                self.frame.advance(1);
-            }
+        if self.failed.is_none() && self.ending.is_none() {
+            self.lines.push(frame);
         }
     }
 
@@ -168,17 +143,9 @@ impl Decoder {
     /// [`DecodeError`] when the stream breaks a cap. The events before it have been given; from
     /// then on there is nothing but the same error.
     #[inline]
-    pub fn next_event(&mut self) -> Result<Option<Event>, DecodeError> {
-        while let Some(len) = self.line_len() {
-            if let Some(data) = self.lone_data(len) {
-                return Ok(Some(Event::new(data)));
-            }
-            if let Some(event) = self.end_line(len)? {
-                return Ok(Some(event));
-            }
-        }
-        self.carry_rest()?;
-        Ok(None)
+    pub fn next_event(&mut self) -> Result<Option<EventRef<'_>>, DecodeError> {
+        let place = self.next_place()?;
+        Ok(place.map(|place| self.at(place)))
     }
 
     /// Ends the stream: gives what is left, one event a call, then `None`.
@@ -190,33 +157,12 @@ impl Decoder {
     /// # Errors
     ///
     /// Those of [`next_event`](Self::next_event).
-    pub fn finish(&mut self) -> Result<Option<Event>, DecodeError> {
-        if let Some(event) = self.next_event()? {
-            return Ok(Some(event));
-        }
-        if self.ending.is_some() {
-            return Ok(None);
-        }
-        self.give_back_mark();
-        if self.carry.len() > self.limits.line_bytes {
-            return Err(self.line_too_long());
-        }
-        let ending = match (self.carry.is_empty(), self.pending.is_empty()) {
-            (false, _) => Ending::InsideLine,
-            (true, false) => Ending::InsideEvent,
-            (true, true) => Ending::Clean,
+    pub fn finish(&mut self) -> Result<Option<EventRef<'_>>, DecodeError> {
+        let place = match self.next_place()? {
+            None => self.end()?,
+            place => place,
         };
-        if ending == Ending::InsideLine {
-            let line = take_buffer(&mut self.carry);
-            self.read_line(line)?;
-        }
-        let event = if self.pending.is_empty() {
-            None
-        } else {
-            self.end_event()?
-        };
-        self.ending = Some(ending);
-        Ok(event)
+        Ok(place.map(|place| self.at(place)))
     }
 
     /// Where the stream ended; `None` until [`finish`](Self::finish) got there.
@@ -241,34 +187,43 @@ impl Decoder {
     }
 }
 
-// Lines.
+// Events.
 impl Decoder {
-    /// The length of the line that starts the frame, if its end has come.
-    ///
-    /// No byte is looked at twice: what is carried over has been searched before.
     #[inline]
-    fn line_len(&mut self) -> Option<usize> {
-        let len = memchr2(b'\n', b'\r', &self.frame);
-        #[cfg(test)]
-        {
-            self.scanned_bytes += len.map_or(self.frame.len(), |len| len + 1);
+    fn at(&self, place: Place) -> EventRef<'_> {
+        let frame = self.lines.frame();
+        match (place, &self.whole) {
+            (Place::Frame(start, end), _) => {
+                EventRef::new(frame.get(start..end).unwrap_or_default(), frame, None)
+            }
+            (Place::Whole, Some(whole)) => whole.as_ref(),
+            (Place::Whole, None) => EventRef::new(b"", frame, None),
         }
-        len
     }
 
-    /// Takes a `data` line and the blank line after it: what nearly all events are.
+    #[inline]
+    fn next_place(&mut self) -> Result<Option<Place>, DecodeError> {
+        if let Some((start, end, next)) = self.lone_data() {
+            self.bytes_without_data = 0;
+            self.lines.move_to(next);
+            return Ok(Some(Place::Frame(start, end)));
+        }
+        if self.whole.is_none() && self.lines.release() {
+            return self.failed.map_or(Ok(None), Err);
+        }
+        self.next_by_lines()
+    }
+
+    /// Finds a `data` line and the blank line after it: what nearly all events are. Gives where the
+    /// data starts and ends, and where the next line starts.
     ///
     /// It says no where anything is unusual, and leaves that to the general way.
     #[inline]
-    fn lone_data(&mut self, len: usize) -> Option<Bytes> {
-        if !self.carry.is_empty()
-            || !self.pending.is_empty()
-            || len > self.limits.line_bytes
-            || len > self.limits.event_bytes
-        {
+    fn lone_data(&self) -> Option<(usize, usize, usize)> {
+        if !self.pending.is_empty() {
             return None;
         }
-        let (line, rest) = self.frame.split_at_checked(len)?;
+        let (line, rest, end) = self.lines.peek(self.limits.event_bytes)?;
         let value = line.strip_prefix(b"data:")?;
         let value = value.strip_prefix(b" ").unwrap_or(value);
         let ends = match rest {
@@ -276,40 +231,69 @@ impl Decoder {
             [b'\r', b'\n', b'\r', b'\n', ..] => 4,
             _ => return None,
         };
-        if value.is_empty() {
-            return None;
-        }
-        let start = len - value.len();
-        self.bytes_without_data = 0;
-        Some(self.take(start..len, len + ends))
+        (!value.is_empty()).then_some((end - value.len(), end, end + ends))
     }
 
-    /// Reads the line of `len` bytes that ends in the frame, and its end.
-    fn end_line(&mut self, len: usize) -> Result<Option<Event>, DecodeError> {
-        let whole = match self.frame.get(len..) {
-            Some([b'\r', b'\n', ..]) => len + 2,
-            Some([b'\r']) => {
-                self.after_cr = true;
-                len + 1
+    // Apart, so that the usual way is small enough to be inlined.
+    #[inline(never)]
+    fn next_by_lines(&mut self) -> Result<Option<Place>, DecodeError> {
+        self.whole = None;
+        while let Some(line) = self
+            .lines
+            .next_line()
+            .map_err(|error| self.too_long(error))?
+        {
+            if !line.is_empty() {
+                self.read_line(line)?;
+            } else if let Some(place) = self.end_event()? {
+                return Ok(Some(place));
             }
-            _ => len + 1,
-        };
-        if self.carry.len() + len > self.limits.line_bytes {
-            return Err(self.line_too_long());
         }
-        let line = if self.carry.is_empty() {
-            if len == 0 {
-                self.frame.advance(whole);
-                return self.end_event();
-            }
-            self.take(0..len, whole)
+        self.failed.map_or(Ok(None), Err)
+    }
+
+    /// Ends the pending event, as a blank line does.
+    fn end_event(&mut self) -> Result<Option<Place>, DecodeError> {
+        // Copied, so that an id does not keep its frame for the rest of the stream.
+        if let Some(id) = self.pending.id() {
+            self.last_event_id.clear();
+            self.last_event_id.push_str(id);
+        }
+        let weight_bytes = self.pending.weight_bytes();
+        self.whole = self.pending.take();
+        let whole = self.whole.as_ref();
+        if whole.is_some_and(|whole| !whole.as_ref().data().is_empty()) {
+            self.bytes_without_data = 0;
         } else {
-            let rest = self.take(0..len, whole);
-            self.carry.extend_from_slice(&rest);
-            take_buffer(&mut self.carry)
+            self.pass_without_data(weight_bytes + 1)?;
+        }
+        Ok(self.whole.is_some().then_some(Place::Whole))
+    }
+
+    /// Ends the stream, whose frames are all read.
+    fn end(&mut self) -> Result<Option<Place>, DecodeError> {
+        if self.ending.is_some() {
+            return Ok(None);
+        }
+        let cut = self
+            .lines
+            .cut_line()
+            .map_err(|error| self.too_long(error))?;
+        let ending = match (&cut, self.pending.is_empty()) {
+            (Some(_), _) => Ending::InsideLine,
+            (None, false) => Ending::InsideEvent,
+            (None, true) => Ending::Clean,
         };
-        self.read_line(line)?;
-        Ok(None)
+        if let Some(line) = cut {
+            self.read_line(line)?;
+        }
+        let place = if self.pending.is_empty() {
+            None
+        } else {
+            self.end_event()?
+        };
+        self.ending = Some(ending);
+        Ok(place)
     }
 
     fn read_line(&mut self, line: Bytes) -> Result<(), DecodeError> {
@@ -336,23 +320,6 @@ impl Decoder {
         Ok(())
     }
 
-    /// Ends the pending event, as a blank line does.
-    fn end_event(&mut self) -> Result<Option<Event>, DecodeError> {
-        // Copied, so that an id does not keep its frame for the rest of the stream.
-        if let Some(id) = self.pending.id() {
-            self.last_event_id.clear();
-            self.last_event_id.push_str(&String::from_utf8_lossy(id));
-        }
-        let weight_bytes = self.pending.weight_bytes();
-        let event = self.pending.take();
-        if event.as_ref().is_some_and(|event| !event.data().is_empty()) {
-            self.bytes_without_data = 0;
-        } else {
-            self.pass_without_data(weight_bytes + 1)?;
-        }
-        Ok(event)
-    }
-
     fn pass_without_data(&mut self, bytes: usize) -> Result<(), DecodeError> {
         let limit_bytes = self.limits.bytes_without_data;
         self.bytes_without_data += bytes;
@@ -361,80 +328,10 @@ impl Decoder {
         }
         Ok(())
     }
-}
-
-// Bytes.
-impl Decoder {
-    /// Takes `range` out of the frame and moves `whole` bytes on.
-    ///
-    /// The last of a frame takes the frame itself, which saves counting its owners up and down.
-    #[inline]
-    fn take(&mut self, range: Range<usize>, whole: usize) -> Bytes {
-        if whole == self.frame.len() {
-            let mut frame = mem::take(&mut self.frame);
-            frame.truncate(range.end);
-            frame.advance(range.start);
-            frame
-        } else {
-            let slice = self.frame.slice(range);
-            self.frame.advance(whole);
-            slice
-        }
-    }
-
-    /// Keeps what is left of the frame: the start of a line.
-    fn carry_rest(&mut self) -> Result<(), DecodeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        if self.carry.len() + self.frame.len() > self.limits.line_bytes {
-            return Err(self.line_too_long());
-        }
-        self.carry.extend_from_slice(&mem::take(&mut self.frame));
-        Ok(())
-    }
 
     #[cold]
-    fn join(&mut self, frame: &[u8]) {
-        let unread = mem::take(&mut self.frame);
-        let mut joined = unread
-            .try_into_mut()
-            .unwrap_or_else(|shared| BytesMut::from(&*shared));
-        joined.extend_from_slice(frame);
-        self.frame = joined.freeze();
-    }
-
-    #[cold]
-    fn skip_mark(&mut self, seen: usize) {
-        let rest = BYTE_ORDER_MARK.get(seen..).unwrap_or_default();
-        let same = rest
-            .iter()
-            .zip(&self.frame)
-            .take_while(|(mark, byte)| mark == byte)
-            .count();
-        if same == rest.len() {
-            self.start = Start::Past;
-            self.frame.advance(same);
-        } else if same == self.frame.len() {
-            self.start = Start::Mark(seen + same);
-            self.frame.clear();
-        } else {
-            // Only bytes of earlier frames: those of this one have not been taken off.
-            self.give_back_mark();
-        }
-    }
-
-    /// What looked like the start of a mark is the start of a line.
-    fn give_back_mark(&mut self) {
-        if let Start::Mark(seen) = mem::replace(&mut self.start, Start::Past) {
-            let bytes = BYTE_ORDER_MARK.get(..seen).unwrap_or_default();
-            self.carry.extend_from_slice(bytes);
-        }
-    }
-
-    #[cold]
-    fn line_too_long(&mut self) -> DecodeError {
-        let limit_bytes = self.limits.line_bytes;
+    fn too_long(&mut self, _: TooLong) -> DecodeError {
+        let limit_bytes = self.lines.max_line_bytes();
         self.fail(DecodeError::LineTooLong { limit_bytes })
     }
 
@@ -442,9 +339,9 @@ impl Decoder {
     #[cold]
     fn fail(&mut self, error: DecodeError) -> DecodeError {
         self.failed = Some(error);
-        self.frame = Bytes::new();
-        self.carry = BytesMut::new();
+        self.lines = Lines::new(self.lines.max_line_bytes());
         self.pending = Pending::default();
+        self.whole = None;
         error
     }
 }
@@ -454,8 +351,6 @@ impl Default for Decoder {
         Self::new()
     }
 }
-
-const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
 const DEFAULT_MAX_BYTES: usize = 1024 * 1024;
 
@@ -469,7 +364,7 @@ mod tests {
         decoder.push(Bytes::from_static(frame.as_bytes()));
         let mut all = Vec::new();
         while let Some(event) = decoder.next_event().unwrap() {
-            all.push(event.into_data());
+            all.push(event.to_bytes());
         }
         all
     }
@@ -480,8 +375,8 @@ mod tests {
         let mut decoder = Decoder::new();
         decoder.push(frame.clone());
 
-        let one = decoder.next_event().unwrap().unwrap();
-        let two = decoder.next_event().unwrap().unwrap();
+        let one = decoder.next_event().unwrap().unwrap().to_event();
+        let two = decoder.next_event().unwrap().unwrap().to_event();
 
         assert_eq!(one.data().as_ptr(), frame[15..].as_ptr());
         assert_eq!(two.data().as_ptr(), frame[26..].as_ptr());
@@ -532,7 +427,7 @@ mod tests {
         }
 
         assert_eq!(events, 1);
-        assert_eq!(decoder.scanned_bytes, stream.len());
+        assert_eq!(decoder.lines.scanned_bytes, stream.len());
     }
 
     #[test]
@@ -547,24 +442,13 @@ mod tests {
                 while decoder.next_event().unwrap().is_some() {}
             }
             buffers.push(
-                decoder.carry.capacity()
+                decoder.lines.capacity()
                     + decoder.pending.capacity()
                     + decoder.last_event_id.capacity(),
             );
         }
 
         assert!(buffers.iter().all(|bytes| *bytes < 1024), "{buffers:?}");
-    }
-
-    #[test]
-    fn frees_the_room_of_a_long_line() {
-        let mut decoder = Decoder::new();
-        decoder.push(Bytes::from(format!("data: {}", "x".repeat(500_000))));
-        assert_eq!(decoder.next_event(), Ok(None));
-        assert!(decoder.carry.capacity() >= 500_000);
-
-        assert_eq!(data(&mut decoder, "y\n\n").len(), 1);
-        assert_eq!(decoder.carry.capacity(), 0);
     }
 
     #[test]
@@ -575,7 +459,7 @@ mod tests {
         ));
         let error = Err(DecodeError::LineTooLong { limit_bytes: 9 });
 
-        assert_eq!(decoder.next_event().unwrap().unwrap().data(), "one");
+        assert_eq!(decoder.next_event().unwrap().unwrap().data(), b"one");
         assert_eq!(decoder.next_event(), error);
         decoder.push(Bytes::from_static(b"data: 5\n\n"));
         assert_eq!(decoder.next_event(), error);
@@ -589,7 +473,7 @@ mod tests {
         decoder.push(Bytes::from_static(b"data: one\n\ndata: two\n\ndata: three"));
         let mut all = Vec::new();
         while let Some(event) = decoder.finish().unwrap() {
-            all.push(event.into_data());
+            all.push(event.to_bytes());
         }
 
         assert_eq!(all, ["one", "two", "three"]);

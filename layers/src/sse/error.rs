@@ -9,21 +9,18 @@ use super::Ending;
 #[non_exhaustive]
 pub enum DecodeError {
     /// A line is longer than [`max_line_bytes`](super::Decoder::max_line_bytes).
-    #[non_exhaustive]
     LineTooLong {
         /// The cap, in bytes.
         limit_bytes: usize,
     },
     /// The lines of one event weigh more than
     /// [`max_event_bytes`](super::Decoder::max_event_bytes).
-    #[non_exhaustive]
     EventTooLong {
         /// The cap, in bytes.
         limit_bytes: usize,
     },
     /// More than [`max_bytes_without_data`](super::Decoder::max_bytes_without_data) came between two
     /// events with data.
-    #[non_exhaustive]
     NoData {
         /// The cap, in bytes.
         limit_bytes: usize,

@@ -4,49 +4,132 @@ use bytes::Bytes;
 
 use super::InvalidUtf8;
 
-/// One event of a stream.
+/// A look at one event, while the decoder holds it.
 ///
-/// The data is kept as bytes, so that nobody pays for a check of UTF-8 that the JSON parser does
-/// again. Type, id and retry cost nothing when the event has none.
+/// It costs nothing: neither a copy nor a count. The data is bytes, so that nobody pays for a check
+/// of UTF-8 that the JSON parser does again. To keep the event, take
+/// [`to_event`](Self::to_event); to keep its data alone, [`to_bytes`](Self::to_bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    data: &'a [u8],
+    // Where the data lies.
+    source: &'a Bytes,
+    fields: Option<&'a Fields>,
+}
+
+/// An event of its own.
 ///
 /// # Memory
 ///
-/// The bytes are a slice of the frame in which they arrived and keep the *whole* frame alive. That
-/// is right for an event that is read and dropped. Events that are kept for long should be
+/// The data is a slice of the frame in which it arrived and keeps the *whole* frame alive. That is
+/// right for an event that is read and dropped. Events that are kept for long should be
 /// [detached](Self::detached).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     data: Bytes,
-    // Both hold UTF-8: see `text`.
-    event_type: Option<Bytes>,
-    id: Option<Bytes>,
-    retry: Option<Duration>,
+    // Boxed, since most events have none and are moved often.
+    fields: Option<Box<Fields>>,
+}
+
+/// The fields of an event besides its data. Both texts are UTF-8: see [`text`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Fields {
+    // Empty where there is none.
+    pub(super) event_type: Bytes,
+    pub(super) id: Option<Bytes>,
+    pub(super) retry: Option<Duration>,
+}
+
+impl<'a> EventRef<'a> {
+    #[inline]
+    pub(super) const fn new(data: &'a [u8], source: &'a Bytes, fields: Option<&'a Fields>) -> Self {
+        Self {
+            data,
+            source,
+            fields,
+        }
+    }
+
+    /// The data: the `data` lines, joined by `\n`.
+    #[must_use]
+    #[inline]
+    pub const fn data(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// The data as text.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] where it is not UTF-8; [`data_lossy`](Self::data_lossy) is the way around
+    /// it. The events after this one are not concerned.
+    pub fn data_str(&self) -> Result<&'a str, InvalidUtf8> {
+        str::from_utf8(self.data).map_err(InvalidUtf8::new)
+    }
+
+    /// The data as text, with U+FFFD for what is not UTF-8. Copies only where it has to replace.
+    #[must_use]
+    pub fn data_lossy(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.data)
+    }
+
+    /// The type: `message` when the event names none, as in the standard.
+    #[must_use]
+    pub fn event_type(&self) -> &'a str {
+        match self.fields {
+            Some(fields) if !fields.event_type.is_empty() => as_text(&fields.event_type),
+            _ => "message",
+        }
+    }
+
+    /// The id that came with this very event.
+    ///
+    /// The id that is in force, which an earlier event may have set, is
+    /// [`Decoder::last_event_id`](super::Decoder::last_event_id).
+    #[must_use]
+    pub fn id(&self) -> Option<&'a str> {
+        self.fields?.id.as_deref().map(as_text)
+    }
+
+    /// The reconnection time that came with this very event, at most
+    /// [`max_retry`](super::Decoder::max_retry).
+    #[must_use]
+    pub fn retry(&self) -> Option<Duration> {
+        self.fields?.retry
+    }
+
+    /// The data to keep: without a copy, and with the [memory](Event#memory) of its frame.
+    #[must_use]
+    #[inline]
+    pub fn to_bytes(&self) -> Bytes {
+        self.source.slice_ref(self.data)
+    }
+
+    /// The event to keep: without a copy, and with the [memory](Event#memory) of its frame.
+    ///
+    /// Allocates only if it has a type, an id or a retry.
+    #[must_use]
+    #[inline]
+    pub fn to_event(&self) -> Event {
+        let fields = self.fields.filter(|fields| !fields.is_empty());
+        Event {
+            data: self.to_bytes(),
+            fields: fields.map(|fields| Box::new(fields.clone())),
+        }
+    }
 }
 
 impl Event {
     /// An event of type `message` with nothing but `data`.
     #[must_use]
     pub const fn new(data: Bytes) -> Self {
-        Self {
-            data,
-            event_type: None,
-            id: None,
-            retry: None,
-        }
+        Self { data, fields: None }
     }
 
-    pub(super) const fn with_fields(
-        data: Bytes,
-        event_type: Option<Bytes>,
-        id: Option<Bytes>,
-        retry: Option<Duration>,
-    ) -> Self {
-        Self {
-            data,
-            event_type,
-            id,
-            retry,
-        }
+    /// A look at it.
+    #[must_use]
+    pub fn as_ref(&self) -> EventRef<'_> {
+        EventRef::new(&self.data, &self.data, self.fields.as_deref())
     }
 
     /// The data: the `data` lines, joined by `\n`.
@@ -68,50 +151,52 @@ impl Event {
     /// [`InvalidUtf8`] where it is not UTF-8; [`data_lossy`](Self::data_lossy) is the way around
     /// it. The events after this one are not concerned.
     pub fn data_str(&self) -> Result<&str, InvalidUtf8> {
-        str::from_utf8(&self.data).map_err(InvalidUtf8::new)
+        self.as_ref().data_str()
     }
 
     /// The data as text, with U+FFFD for what is not UTF-8. Copies only where it has to replace.
     #[must_use]
     pub fn data_lossy(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.data)
+        self.as_ref().data_lossy()
     }
 
     /// The type: `message` when the event names none, as in the standard.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        match &self.event_type {
-            Some(event_type) if !event_type.is_empty() => as_text(event_type),
-            _ => "message",
-        }
+        self.as_ref().event_type()
     }
 
-    /// The id that came with this very event.
-    ///
-    /// The id that is in force, which an earlier event may have set, is
-    /// [`Decoder::last_event_id`](super::Decoder::last_event_id).
+    /// The id that came with this very event, see [`EventRef::id`].
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref().map(as_text)
+        self.as_ref().id()
     }
 
-    /// The reconnection time that came with this very event, at most
-    /// [`max_retry`](super::Decoder::max_retry).
+    /// The reconnection time that came with this very event, see [`EventRef::retry`].
     #[must_use]
-    pub const fn retry(&self) -> Option<Duration> {
-        self.retry
+    pub fn retry(&self) -> Option<Duration> {
+        self.as_ref().retry()
     }
 
     /// A copy that keeps no frame alive.
     #[must_use]
     pub fn detached(&self) -> Self {
         let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
+        let fields = self.fields.as_ref().map(|fields| Fields {
+            event_type: copy(&fields.event_type),
+            id: fields.id.as_ref().map(copy),
+            retry: fields.retry,
+        });
         Self {
             data: copy(&self.data),
-            event_type: self.event_type.as_ref().map(copy),
-            id: self.id.as_ref().map(copy),
-            retry: self.retry,
+            fields: fields.map(Box::new),
         }
+    }
+}
+
+impl Fields {
+    fn is_empty(&self) -> bool {
+        self.event_type.is_empty() && self.id.is_none() && self.retry.is_none()
     }
 }
 
@@ -123,7 +208,7 @@ pub(super) fn text(bytes: Bytes) -> Bytes {
     }
 }
 
-fn as_text(bytes: &[u8]) -> &str {
+pub(super) fn as_text(bytes: &[u8]) -> &str {
     // Never the default, for `text` made them.
     str::from_utf8(bytes).unwrap_or_default()
 }
@@ -142,14 +227,29 @@ mod tests {
 
     #[test]
     fn is_a_message_when_its_type_is_absent_or_empty() {
-        let typed = |value| Event::with_fields(Bytes::new(), value, None, None);
+        let data = Bytes::new();
+        let event_type = |event_type| {
+            let fields = Fields {
+                event_type: Bytes::from_static(event_type),
+                ..Fields::default()
+            };
+            let event = EventRef::new(&data, &data, Some(&fields)).to_event();
+            event.event_type().to_owned()
+        };
 
-        assert_eq!(typed(None).event_type(), "message");
-        assert_eq!(typed(Some(Bytes::new())).event_type(), "message");
-        assert_eq!(
-            typed(Some(Bytes::from_static(b"ping"))).event_type(),
-            "ping"
-        );
+        assert_eq!(Event::new(Bytes::new()).event_type(), "message");
+        assert_eq!(event_type(b""), "message");
+        assert_eq!(event_type(b"ping"), "ping");
+    }
+
+    #[test]
+    fn boxes_no_fields_that_are_not_there() {
+        let data = Bytes::from_static(b"1");
+        let fields = Fields::default();
+
+        let event = EventRef::new(&data, &data, Some(&fields)).to_event();
+
+        assert_eq!(event.fields, None);
     }
 
     #[test]

@@ -101,7 +101,7 @@ where
         let mut this = self.project();
         while *this.state == State::Reading {
             if let Some(event) = this.decoder.next_event()? {
-                return Poll::Ready(Ok(Some(event)));
+                return Poll::Ready(Ok(Some(event.to_event())));
             }
             let frame = match this.body.as_mut().as_pin_mut() {
                 Some(body) => ready!(body.poll_frame(cx))
@@ -118,11 +118,12 @@ where
                 }
             }
         }
-        Poll::Ready(match this.decoder.finish()? {
-            None if this.decoder.ending() == Some(Ending::InsideLine) => {
-                Err(Truncated::new(Ending::InsideLine).into())
+        let last = this.decoder.finish()?.map(|event| event.to_event());
+        Poll::Ready(match this.decoder.ending() {
+            Some(ending @ Ending::InsideLine) if last.is_none() => {
+                Err(Truncated::new(ending).into())
             }
-            event => Ok(event),
+            _ => Ok(last),
         })
     }
 }

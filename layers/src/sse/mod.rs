@@ -1,7 +1,7 @@
 //! Decodes event streams (`text/event-stream`) incrementally, on bytes.
 //!
-//! [`Decoder`] takes frames and gives [`Event`]s; [`Events`] does so for a body. Neither looks into
-//! the data, reconnects, or checks the content type.
+//! [`Decoder`] takes frames and lends an [`EventRef`] at a time; [`Events`] does so for a body and
+//! gives each [`Event`] away. Neither looks into the data, reconnects, or checks the content type.
 //!
 //! # Rules
 //!
@@ -27,15 +27,20 @@
 //!
 //! # Memory
 //!
-//! The decoder holds the frame it reads, at most a line and an event, and no more than 16 KiB of
-//! spare room after a large one. An event is a slice of its frame and keeps the whole frame alive;
-//! see [`Event::detached`].
+//! The decoder holds the frame it reads, one line and one event at most, and after a large one some
+//! tens of KiB of spare room. It lets go of a frame when it is asked for an event that the
+//! frame does not hold. An [`Event`] keeps its whole frame alive; see [`Event::detached`].
 //!
 //! # Cost
 //!
-//! Each byte is searched once, whatever the frames. A line that lies inside one frame is not copied
-//! unless it is one of several `data` lines. An event allocates nothing when the one before it has
-//! been dropped.
+//! Each byte is searched once, however small the frames are. A line that lies inside one frame is
+//! not copied, unless it is one of several `data` lines. No event allocates, provided that none is
+//! kept; [`EventRef::to_event`] counts the frame's owners up, and allocates for an event that has
+//! more than data.
+//!
+//! In frames of 1460 bytes, an event of 100 bytes takes 13 to 20 ns, which is 1.0 to 1.2 times what
+//! a bare line parser takes, and a fifteenth of `eventsource-stream` (AMD EPYC, November 2026).
+//! `benches/peers/run sse` measures it again.
 //!
 //! # Example
 //!
@@ -50,11 +55,11 @@
 //!     decoder.push(Bytes::from(frame));
 //!     while let Some(event) = decoder.next_event()? {
 //!         assert_eq!(event.event_type(), "greeting");
-//!         data.push(event.into_data());
+//!         data.push(event.to_bytes());
 //!     }
 //! }
 //! while let Some(event) = decoder.finish()? {
-//!     data.push(event.into_data());
+//!     data.push(event.to_bytes());
 //! }
 //!
 //! assert_eq!(data, ["hello", "[DONE]"]);
@@ -88,11 +93,12 @@ mod error;
 mod event;
 mod events;
 mod field;
+mod lines;
 mod pending;
 
 pub use self::{
     decoder::{Decoder, Ending},
     error::{DecodeError, InvalidUtf8, Truncated},
-    event::Event,
+    event::{Event, EventRef},
     events::Events,
 };

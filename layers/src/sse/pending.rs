@@ -2,7 +2,10 @@ use std::{mem, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Event, event::text};
+use super::{
+    EventRef,
+    event::{Fields, as_text, text},
+};
 
 /// The event whose blank line has not come yet.
 #[derive(Debug, Clone, Default)]
@@ -13,9 +16,20 @@ pub(super) struct Pending {
     single: Bytes,
     // The data once it is several; kept for its room.
     joined: BytesMut,
-    event_type: Option<Bytes>,
-    id: Option<Bytes>,
-    retry: Option<Duration>,
+    fields: Fields,
+}
+
+/// An event that is whole but does not lie in one frame as it is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Whole {
+    data: Bytes,
+    fields: Fields,
+}
+
+impl Whole {
+    pub(super) fn as_ref(&self) -> EventRef<'_> {
+        EventRef::new(self.data.as_ref(), &self.data, Some(&self.fields))
+    }
 }
 
 impl Pending {
@@ -50,31 +64,31 @@ impl Pending {
     }
 
     pub(super) fn set_event_type(&mut self, value: Bytes) {
-        self.event_type = Some(text(value));
+        self.fields.event_type = text(value);
     }
 
     pub(super) fn set_id(&mut self, value: Bytes) {
-        self.id = Some(text(value));
+        self.fields.id = Some(text(value));
     }
 
     pub(super) const fn set_retry(&mut self, value: Duration) {
-        self.retry = Some(value);
+        self.fields.retry = Some(value);
     }
 
-    pub(super) const fn id(&self) -> Option<&Bytes> {
-        self.id.as_ref()
+    pub(super) fn id(&self) -> Option<&str> {
+        self.fields.id.as_deref().map(as_text)
     }
 
     /// Ends the event and is empty again. Without data there is no event.
-    pub(super) fn take(&mut self) -> Option<Event> {
+    pub(super) fn take(&mut self) -> Option<Whole> {
         self.weight_bytes = 0;
-        let (event_type, id, retry) = (self.event_type.take(), self.id.take(), self.retry.take());
+        let fields = mem::take(&mut self.fields);
         let data = match mem::take(&mut self.data_lines) {
             0 => return None,
             1 => mem::take(&mut self.single),
             _ => take_buffer(&mut self.joined),
         };
-        Some(Event::with_fields(data, event_type, id, retry))
+        Some(Whole { data, fields })
     }
 
     #[cfg(test)]
@@ -112,9 +126,9 @@ mod tests {
         let mut pending = Pending::default();
         pending.push_data(line.clone());
 
-        let data = pending.take().unwrap().into_data();
+        let whole = pending.take().unwrap();
 
-        assert_eq!(data.as_ptr(), line.as_ptr());
+        assert_eq!(whole.as_ref().data().as_ptr(), line.as_ptr());
     }
 
     #[test]
@@ -124,8 +138,8 @@ mod tests {
             pending.push_data(Bytes::from_static(line.as_bytes()));
         }
 
-        assert_eq!(pending.take().unwrap().data(), "\na\n\nb\n");
-        assert_eq!(pending.take(), None);
+        assert_eq!(pending.take().unwrap().data, "\na\n\nb\n");
+        assert!(pending.take().is_none());
     }
 
     #[test]

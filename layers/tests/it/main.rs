@@ -1,1 +1,4 @@
 //! The tests of the layers.
+
+#[cfg(feature = "sse")]
+mod sse;
