@@ -14,5 +14,25 @@
     )
 )]
 
+mod builder;
+pub mod client;
+mod error;
+pub mod policy;
+mod preset;
+pub mod protocol;
+#[cfg(feature = "sandbox")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sandbox")))]
+pub mod sandbox;
+pub mod transport;
+
 #[doc(inline)]
 pub use blossom_layers as layers;
+#[doc(inline)]
+pub use blossom_layers::body::ReqBody as Body;
+
+pub use self::{
+    builder::{Builder, FromService},
+    client::{Blossom, Text, TextStream},
+    error::{Error, ErrorKind, Result},
+    protocol::{Delta, Dialect, Endpoint},
+};

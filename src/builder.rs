@@ -1,0 +1,363 @@
+//! Builds a client: keeps the ingredients, derives the stack.
+
+use std::{env, fmt, time::Duration};
+
+use crate::{
+    Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
+    client::Stack,
+    preset,
+    transport::{ApiKey, Transport},
+};
+
+/// Begins a client with the preset; see [`Blossom::builder`].
+///
+/// Every setting can be left alone.
+///
+/// | setting | default | why |
+/// | --- | --- | --- |
+/// | `connect_timeout` | 10 s | a host that is up answers sooner |
+/// | `head_timeout` | 60 s | the head of a stream comes before the generation |
+/// | `unary_timeout` | 300 s | the head of any other reply comes after it |
+/// | `first_event_timeout` | 300 s | a reasoning model may think for minutes |
+/// | `idle_timeout` | 300 s | and may do so again in the middle |
+/// | `total_timeout` | none | a healthy stream may take any time |
+/// | `max_unread` | 60 s | an unread stream holds a connection, and on some accounts the only slot |
+/// | `max_request_bytes` | 1 MiB | a larger body is sent as a stream, once |
+/// | `max_response_bytes` | 64 MiB | the most of a reply that is no stream |
+///
+/// A timeout of `Duration::MAX` is none.
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    base: Base,
+    api_key: Option<ApiKeySource>,
+    connect_timeout: Duration,
+    settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+enum Base {
+    Endpoint(Endpoint),
+    Url(String),
+}
+
+#[derive(Clone)]
+enum ApiKeySource {
+    Key(String),
+    Caller,
+}
+
+impl fmt::Debug for ApiKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "hidden",
+            Self::Caller => "the caller's",
+        })
+    }
+}
+
+/// What the client and its stack are built with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) head_timeout: Duration,
+    pub(crate) unary_timeout: Duration,
+    pub(crate) first_event_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) total_timeout: Duration,
+    pub(crate) max_unread: Duration,
+    pub(crate) max_request_bytes: usize,
+    pub(crate) max_response_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            endpoint: Endpoint::default(),
+            head_timeout: Duration::from_secs(60),
+            unary_timeout: Duration::from_secs(300),
+            first_event_timeout: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(300),
+            total_timeout: Duration::MAX,
+            max_unread: Duration::from_secs(60),
+            max_request_bytes: 1024 * 1024,
+            max_response_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            base: Base::Endpoint(Endpoint::default()),
+            api_key: None,
+            connect_timeout: Duration::from_secs(10),
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// Writes the setters of durations and sizes.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
+        $(#[$doc])*
+        pub const fn $name(mut self, $name: $type) -> Self {
+            self.settings.$name = $name;
+            self
+        }
+    )*};
+}
+
+impl Builder {
+    pub(crate) fn from_env() -> Self {
+        let mut builder = Self::default();
+        let key = env::var("BLOSSOM_API_KEY").or_else(|_| env::var("POLLINATIONS_API_KEY"));
+        if let Ok(key) = key {
+            builder = builder.api_key(key);
+        }
+        if let Ok(url) = env::var("BLOSSOM_BASE_URL") {
+            builder = builder.base_url(url);
+        }
+        builder
+    }
+
+    /// The key. It is sent in the `Authorization` header, and nowhere else; nothing prints it.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(ApiKeySource::Key(key.into()));
+        self
+    }
+
+    /// Sends no key but the one that a request bears itself: for gateways, whose callers bring
+    /// theirs.
+    pub fn without_api_key(mut self) -> Self {
+        self.api_key = Some(ApiKeySource::Caller);
+        self
+    }
+
+    /// The base URL of a service that speaks the gen dialect, such as `http://127.0.0.1:8080`.
+    ///
+    /// Plain `http` is taken for loopback only.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base = Base::Url(url.into());
+        self
+    }
+
+    /// Dialect and base URL together. Default: gen, `https://gen.pollinations.ai`.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.base = Base::Endpoint(endpoint);
+        self
+    }
+
+    /// How long to wait for a connection, TLS included. Default: 10 s.
+    pub const fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = connect_timeout;
+        self
+    }
+
+    settings! {
+        /// How long to wait for the head of a stream. Default: 60 s.
+        head_timeout: Duration;
+        /// How long to wait for the head of any other reply, which comes after the whole
+        /// generation. Default: 300 s.
+        unary_timeout: Duration;
+        /// How long to wait for the first event that holds part of the answer; comments do not
+        /// count. Default: 300 s.
+        first_event_timeout: Duration;
+        /// How long a body may be silent while it is read; comments count. Default: 300 s.
+        idle_timeout: Duration;
+        /// How long a call may take in all, to the end of its body. Default: none.
+        total_timeout: Duration;
+        /// How long a stream may be held without being read; then it is closed. Default: 60 s.
+        max_unread: Duration;
+        /// The largest request body that is kept in memory. Default: 1 MiB.
+        max_request_bytes: usize;
+        /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
+        max_response_bytes: usize;
+    }
+
+    /// Builds the client. Opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Builder`], with a text that says what to change: no key for a service that wants
+    /// one, a key or a URL that is not legal, or timeouts of which one can never fire.
+    pub fn build(self) -> Result<Blossom> {
+        let mut settings = self.settings;
+        settings.endpoint = match self.base {
+            Base::Endpoint(endpoint) => endpoint,
+            Base::Url(url) => Endpoint::new(Dialect::Gen, &url)?,
+        };
+        settings.check()?;
+        let mut transport = Transport::builder().connect_timeout(self.connect_timeout);
+        match self.api_key {
+            Some(ApiKeySource::Key(key)) => {
+                transport = transport.api_key(ApiKey::new(&key).map_err(builder_error)?);
+            }
+            None if settings.endpoint.needs_key() => return Err(no_key(&settings.endpoint)),
+            Some(ApiKeySource::Caller) | None => {}
+        }
+        let transport = transport.build().map_err(builder_error)?;
+        let stack = Stack::new(preset::standard(&settings, transport));
+        Ok(Blossom::assemble(stack, settings))
+    }
+}
+
+impl Settings {
+    /// Refuses values that contradict one another.
+    fn check(&self) -> Result<()> {
+        let clocks = [
+            ("head_timeout", self.head_timeout),
+            ("unary_timeout", self.unary_timeout),
+            ("first_event_timeout", self.first_event_timeout),
+            ("idle_timeout", self.idle_timeout),
+        ];
+        for (name, value) in clocks {
+            if value > self.total_timeout && value != Self::default_of(name) {
+                return Err(Error::new(
+                    ErrorKind::Builder,
+                    format!(
+                        "{name} of {value:?} can never fire within a total_timeout of {:?}; lower \
+                         {name} or raise total_timeout",
+                        self.total_timeout
+                    ),
+                ));
+            }
+        }
+        if self.max_response_bytes == 0 {
+            return Err(Error::new(
+                ErrorKind::Builder,
+                "max_response_bytes of 0 refuses every reply; leave it at its default",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A default that was left alone does not contradict a shorter total.
+    fn default_of(name: &str) -> Duration {
+        let defaults = Self::default();
+        match name {
+            "head_timeout" => defaults.head_timeout,
+            "unary_timeout" => defaults.unary_timeout,
+            "first_event_timeout" => defaults.first_event_timeout,
+            _ => defaults.idle_timeout,
+        }
+    }
+}
+
+fn no_key(endpoint: &Endpoint) -> Error {
+    Error::new(
+        ErrorKind::Builder,
+        format!(
+            "no API key for {}; call .api_key(..), set BLOSSOM_API_KEY, or try it without one: \
+             blossom::sandbox::Sandbox::start()",
+            endpoint.host()
+        ),
+    )
+}
+
+fn builder_error(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Builder, error.to_string()).with_source(error)
+}
+
+impl From<crate::protocol::InvalidEndpoint> for Error {
+    fn from(error: crate::protocol::InvalidEndpoint) -> Self {
+        builder_error(error)
+    }
+}
+
+/// Begins a client over a stack of your own; see [`Blossom::from_service`].
+#[must_use = "a builder does nothing until it is built"]
+pub struct FromService {
+    stack: Stack,
+    settings: Settings,
+}
+
+impl FromService {
+    pub(crate) fn new(stack: Stack) -> Self {
+        Self {
+            stack,
+            settings: Settings::default(),
+        }
+    }
+
+    /// Where the requests go. Default: gen, `https://gen.pollinations.ai`.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.settings.endpoint = endpoint;
+        self
+    }
+
+    /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
+    pub const fn max_response_bytes(mut self, max_response_bytes: usize) -> Self {
+        self.settings.max_response_bytes = max_response_bytes;
+        self
+    }
+
+    /// Builds the client.
+    #[must_use]
+    pub fn build(self) -> Blossom {
+        Blossom::assemble(self.stack, self.settings)
+    }
+}
+
+impl fmt::Debug for FromService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromService")
+            .field("endpoint", &self.settings.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(builder: Builder) -> String {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Builder);
+        error.to_string()
+    }
+
+    #[test]
+    fn the_public_service_wants_a_key_and_the_error_says_what_to_type() {
+        assert_eq!(
+            refused(Blossom::builder()),
+            "cannot build the client: no API key for gen.pollinations.ai; call .api_key(..), set \
+             BLOSSOM_API_KEY, or try it without one: blossom::sandbox::Sandbox::start()"
+        );
+        assert!(Blossom::builder().api_key("sk_test").build().is_ok());
+        assert!(Blossom::builder().endpoint(Endpoint::v1()).build().is_ok());
+        assert!(
+            Blossom::builder()
+                .base_url("http://127.0.0.1:1")
+                .build()
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_not_legal_is_refused_and_not_shown() {
+        let text = refused(Blossom::builder().api_key("sk_evil\r\nx: 1"));
+
+        assert!(!text.contains("evil"), "{text}");
+    }
+
+    #[test]
+    fn a_clock_that_can_never_fire_is_refused() {
+        let builder = Blossom::builder()
+            .base_url("http://127.0.0.1:1")
+            .total_timeout(Duration::from_secs(5));
+        assert!(builder.clone().build().is_ok());
+
+        let text = refused(builder.idle_timeout(Duration::from_secs(6)));
+        assert!(text.contains("idle_timeout") && text.contains("total_timeout"));
+    }
+
+    #[test]
+    fn debug_shows_every_setting_but_the_key() {
+        let builder = Blossom::builder().api_key("sk_secret");
+        let text = format!("{builder:?}{:?}", builder.clone().build().unwrap());
+
+        assert!(!text.contains("sk_secret"));
+        assert!(text.contains("idle_timeout: 300s"));
+    }
+}

@@ -1,0 +1,216 @@
+//! What a text call gives.
+
+use std::fmt;
+
+use http::response::Parts;
+
+use crate::{
+    layers::types::{CacheStatus, FinishReason, Outcome, Timing, Usage},
+    protocol::{Accumulator, ToolCall},
+};
+
+/// The answer to a text call.
+///
+/// `Display` shows its content.
+#[derive(Debug, Clone, Default)]
+pub struct Text {
+    pub(super) content: String,
+    pub(super) reasoning: Option<String>,
+    pub(super) tool_calls: Vec<ToolCall>,
+    pub(super) finish_reason: Option<FinishReason>,
+    pub(super) citations: Vec<String>,
+    pub(super) meta: Meta,
+}
+
+/// What is known of a reply beside its content.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Meta {
+    pub(super) usage: Option<Usage>,
+    pub(super) model: Option<String>,
+    pub(super) request_id: Option<String>,
+    pub(super) cache_status: Option<CacheStatus>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Meta {
+    pub(super) fn of(head: &Parts) -> Self {
+        Self {
+            request_id: crate::protocol::request_id(&head.headers).map(str::to_owned),
+            cache_status: head.extensions.get().copied(),
+            outcome: head.extensions.get().cloned(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Text {
+    /// The text; empty where the model calls tools instead.
+    #[must_use]
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+
+    /// The text, taken out.
+    #[must_use]
+    pub fn into_content(self) -> String {
+        self.content
+    }
+
+    /// What the model thought before it answered, if it tells.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<&str> {
+        self.reasoning.as_deref()
+    }
+
+    /// The tools that the model asks to call.
+    #[must_use]
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        &self.tool_calls
+    }
+
+    /// The tokens that the upstream counted, if it says so.
+    #[must_use]
+    pub const fn usage(&self) -> Option<Usage> {
+        self.meta.usage
+    }
+
+    /// The model that answered, which may be another than was asked for.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.meta.model.as_deref()
+    }
+
+    /// Why the generation ended; unknown for plain text.
+    #[must_use]
+    pub const fn finish_reason(&self) -> Option<&FinishReason> {
+        self.finish_reason.as_ref()
+    }
+
+    /// The sources of a model that searches.
+    #[must_use]
+    pub fn citations(&self) -> &[String] {
+        &self.citations
+    }
+
+    /// The upstream's name for the request.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.meta.request_id.as_deref()
+    }
+
+    /// Where the answer came from; `None` without a cache in the stack.
+    #[must_use]
+    pub const fn cache_status(&self) -> Option<CacheStatus> {
+        self.meta.cache_status
+    }
+
+    /// When the parts of the reply arrived; `None` without `observe` in the stack.
+    #[must_use]
+    pub fn timing(&self) -> Option<Timing> {
+        self.meta
+            .outcome
+            .as_ref()
+            .map(|outcome| outcome.read(|record| record.timing))
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.content)
+    }
+}
+
+/// What a reply had delivered before it broke.
+///
+/// `Debug` tells how much it is; `Display` shows the content.
+#[derive(Clone, Default)]
+pub struct Partial {
+    text: Text,
+    events: u64,
+    bytes: u64,
+}
+
+impl Partial {
+    pub(super) fn of_stream(text: Text, events: u64, bytes: u64) -> Self {
+        Self {
+            text,
+            events,
+            bytes,
+        }
+    }
+
+    /// Of a reply that is no stream only plain text can be shown before it is whole.
+    pub(super) fn of_body(head: &Parts, arrived: &[u8]) -> Self {
+        let mut text = Text {
+            meta: Meta::of(head),
+            ..Text::default()
+        };
+        if crate::protocol::media_type(&head.headers) == "text/plain" {
+            text.content = String::from_utf8_lossy(arrived).into_owned();
+        }
+        Self {
+            text,
+            events: 0,
+            bytes: arrived.len() as u64,
+        }
+    }
+
+    /// The text that had arrived.
+    #[must_use]
+    pub fn content(&self) -> &str {
+        &self.text.content
+    }
+
+    /// All that had arrived, as an answer. Arguments of tools may be cut.
+    #[must_use]
+    pub const fn text(&self) -> &Text {
+        &self.text
+    }
+
+    /// How many events had arrived; 0 if the reply is no stream.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// How many bytes of the body had arrived; of a stream, those of its events' data.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl fmt::Display for Partial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.content())
+    }
+}
+
+impl fmt::Debug for Partial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partial")
+            .field("events", &self.events)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Text {
+    /// What a stream has given so far.
+    pub(super) fn of_stream(deltas: Accumulator, meta: Meta) -> Self {
+        let usage = deltas.usage().or(meta.usage);
+        let model = deltas.model().map(str::to_owned).or(meta.model);
+        Self {
+            finish_reason: deltas.finish_reason().map(FinishReason::from),
+            meta: Meta {
+                usage,
+                model,
+                ..meta
+            },
+            reasoning: deltas.reasoning().map(str::to_owned),
+            citations: deltas.citations().to_vec(),
+            tool_calls: deltas.tool_calls().to_vec(),
+            content: deltas.into_content(),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! One request and its whole reply.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, response::Parts};
+use http_body::Body;
+use tokio::time::Instant;
+
+use super::{
+    Partial, ResponseBody, ResponseFuture, Stack,
+    failure::{self, failed_answer},
+};
+use crate::{Error, Result, layers::body::ReqBody};
+
+/// The most of an error's body that is read.
+const ERROR_BYTES: usize = 64 * 1024;
+
+/// What a call makes of its reply.
+pub(crate) trait Decode: Sized + Unpin {
+    type Output;
+
+    /// Takes the body before it is read, as streams do, or gives it back to be read whole.
+    fn open(self, reply: Opened) -> Opening<Self> {
+        Opening::Whole(self, reply)
+    }
+
+    /// Decodes the whole reply.
+    fn decode(self, head: &Parts, body: &Bytes) -> Result<Self::Output>;
+}
+
+/// What becomes of a reply when its head is known.
+pub(crate) enum Opening<D: Decode> {
+    /// The call is done; the body goes on in what it gave.
+    Done(D::Output),
+    /// The body is to be read whole.
+    Whole(D, Opened),
+}
+
+/// A reply whose body has not been read yet.
+pub(crate) struct Opened {
+    pub(crate) head: Parts,
+    pub(crate) body: ResponseBody,
+    pub(crate) started: Instant,
+}
+
+/// Sends a request, reads the reply and decodes it. Dropping it cancels the call.
+pub(crate) struct Exchange<D> {
+    state: State,
+    decode: Option<D>,
+    started: Instant,
+    max_response_bytes: usize,
+}
+
+enum State {
+    Refused(Box<Error>),
+    Sending(ResponseFuture),
+    Reading(Box<Reading>),
+    Done,
+}
+
+struct Reading {
+    reply: Opened,
+    whole: Whole,
+    limit: usize,
+}
+
+impl<D: Decode> Exchange<D> {
+    pub(crate) fn new(
+        stack: &Stack,
+        request: Result<Request<ReqBody>>,
+        decode: D,
+        max_response_bytes: usize,
+    ) -> Self {
+        Self {
+            state: match request {
+                Ok(request) => State::Sending(stack.call(request)),
+                Err(error) => State::Refused(Box::new(error)),
+            },
+            decode: Some(decode),
+            started: Instant::now(),
+            max_response_bytes,
+        }
+    }
+
+    fn opened(&mut self, mut reply: Opened) -> Option<D::Output> {
+        let success = reply.head.status.is_success();
+        if success && let Some(decode) = self.decode.take() {
+            match decode.open(reply) {
+                Opening::Done(output) => return Some(output),
+                Opening::Whole(decode, unopened) => {
+                    self.decode = Some(decode);
+                    reply = unopened;
+                }
+            }
+        }
+        let limit = if success {
+            self.max_response_bytes
+        } else {
+            ERROR_BYTES
+        };
+        self.state = State::Reading(Box::new(Reading {
+            reply,
+            whole: Whole::default(),
+            limit,
+        }));
+        None
+    }
+}
+
+impl<D: Decode> Future for Exchange<D> {
+    type Output = Result<D::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let (attempts, result) = loop {
+            match &mut this.state {
+                State::Sending(sending) => match ready!(Pin::new(sending).poll(cx)) {
+                    Ok(response) => {
+                        let (head, body) = response.into_parts();
+                        let reply = Opened {
+                            head,
+                            body,
+                            started: this.started,
+                        };
+                        if let Some(output) = this.opened(reply) {
+                            break (1, Ok(output));
+                        }
+                    }
+                    Err(error) => break (1, Err(failure::of_call(error))),
+                },
+                State::Reading(reading) => {
+                    let result = ready!(reading.poll(cx));
+                    let Some(decode) = this.decode.take() else {
+                        return Poll::Pending;
+                    };
+                    let head = &reading.reply.head;
+                    break (
+                        1,
+                        result.and_then(|body| {
+                            if head.status.is_success() {
+                                decode.decode(head, &body)
+                            } else {
+                                Err(failed_answer(head, &body))
+                            }
+                        }),
+                    );
+                }
+                State::Refused(_) => {
+                    let State::Refused(error) = mem::replace(&mut this.state, State::Done) else {
+                        return Poll::Pending;
+                    };
+                    break (0, Err(*error));
+                }
+                // As every future that is polled after its end.
+                State::Done => return Poll::Pending,
+            }
+        };
+        this.state = State::Done;
+        let elapsed = this.started.elapsed();
+        Poll::Ready(result.map_err(|error| error.after(attempts, elapsed)))
+    }
+}
+
+impl Reading {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes>> {
+        let success = self.reply.head.status.is_success();
+        while !self.reply.body.is_end_stream() {
+            let Some(frame) = ready!(Pin::new(&mut self.reply.body).poll_frame(cx)) else {
+                break;
+            };
+            let data = match frame {
+                Ok(frame) => frame.into_data().unwrap_or_default(),
+                // The status alone says enough of an answer that failed.
+                Err(_) if !success => break,
+                Err(error) => {
+                    let arrived = mem::take(&mut self.whole).into_bytes();
+                    let partial = Partial::of_body(&self.reply.head, &arrived);
+                    return Poll::Ready(Err(failure::of_body(error, partial)));
+                }
+            };
+            self.whole.push(data);
+            if self.whole.len() > self.limit {
+                if success {
+                    return Poll::Ready(Err(failure::too_large(self.limit)));
+                }
+                break;
+            }
+        }
+        Poll::Ready(Ok(mem::take(&mut self.whole).into_bytes()))
+    }
+}
+
+/// Collects frames; a body of one frame is not copied.
+#[derive(Default)]
+struct Whole {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Whole {
+    fn push(&mut self, data: Bytes) {
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&mem::take(&mut self.first));
+        }
+        self.all.extend_from_slice(&data);
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.all.len()
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.all.is_empty() {
+            self.first
+        } else {
+            self.all.freeze()
+        }
+    }
+}
+
+impl<D> fmt::Debug for Exchange<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Refused(_) => "refused",
+            State::Sending(_) => "sending",
+            State::Reading(_) => "reading",
+            State::Done => "done",
+        };
+        f.debug_tuple("Exchange").field(&state).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_of_one_frame_is_not_copied() {
+        let frame = Bytes::from(vec![b'a'; 100]);
+        let mut whole = Whole::default();
+        whole.push(Bytes::new());
+        whole.push(frame.clone());
+
+        assert_eq!(whole.into_bytes().as_ptr(), frame.as_ptr());
+    }
+
+    #[test]
+    fn frames_are_joined_in_order() {
+        let mut whole = Whole::default();
+        for frame in ["ab", "", "c", "def"] {
+            whole.push(Bytes::from_static(frame.as_bytes()));
+        }
+
+        assert_eq!(whole.len(), 6);
+        assert_eq!(whole.into_bytes(), "abcdef");
+    }
+}

@@ -1,0 +1,178 @@
+//! Typed calls over one stack.
+
+mod answer;
+mod exchange;
+mod failure;
+mod models;
+mod options;
+mod service;
+mod stream;
+mod text;
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use self::exchange::{Decode, Exchange};
+pub(crate) use self::service::Stack;
+pub use self::{
+    answer::{Partial, Text},
+    models::{Models, ModelsCall},
+    service::{ResponseBody, ResponseFuture},
+    stream::TextStream,
+    text::{Chat, Generate, StreamCall, TextCall, TextCalls},
+};
+use crate::{
+    Builder, Result,
+    builder::{FromService, Settings},
+    layers::{BoxError, body::ReqBody},
+};
+
+/// The client.
+///
+/// Cheap to clone, and clones share everything: connections, limits, caches. Make one and keep it,
+/// one for each tokio runtime: connections belong to the runtime that opened them.
+///
+/// It is also a `tower::Service` for raw requests with an absolute URI, through the same stack.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::{Blossom, sandbox::Sandbox};
+///
+/// let sandbox = Sandbox::start()?;
+/// let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let answer = client.text().generate("What is Rust?").await?;
+/// println!("{answer}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Blossom {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    stack: Stack,
+    settings: Settings,
+}
+
+impl Blossom {
+    /// Begins a client with the preset.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A client with the preset, for the key and base URL that the environment gives: the key in
+    /// `BLOSSOM_API_KEY`, else `POLLINATIONS_API_KEY`; the URL in `BLOSSOM_BASE_URL`, else the
+    /// public service. Nothing else reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Builder`](crate::ErrorKind::Builder) as [`Builder::build`].
+    pub fn from_env() -> Result<Self> {
+        Builder::from_env().build()
+    }
+
+    /// Begins a client over a stack of your own.
+    ///
+    /// The stack gets requests with an absolute URI and without a key. Its requirements are those of
+    /// every layer here: `Clone + Send + Sync + 'static`, a `Send` future, bodies of
+    /// [`Bytes`](bytes::Bytes), errors that convert into a boxed one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use std::time::Duration;
+    ///
+    /// use blossom::{
+    ///     Blossom, Dialect, Endpoint, layers::timeout::HeadTimeoutLayer, transport::Transport,
+    /// };
+    /// use tower::ServiceBuilder;
+    ///
+    /// let stack = ServiceBuilder::new()
+    ///     .layer(HeadTimeoutLayer::new(Duration::from_secs(5)))
+    ///     .service(Transport::builder().build()?);
+    /// let client = Blossom::from_service(stack)
+    ///     .endpoint(Endpoint::new(Dialect::Gen, sandbox.base_url())?)
+    ///     .build();
+    /// client.text().generate("Hi").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_service<S, R>(service: S) -> FromService
+    where
+        S: Service<Request<ReqBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        R: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        FromService::new(Stack::new(service))
+    }
+
+    pub(crate) fn assemble(stack: Stack, settings: Settings) -> Self {
+        Self {
+            shared: Arc::new(Shared { stack, settings }),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Text calls.
+    #[must_use]
+    pub const fn text(&self) -> TextCalls<'_> {
+        TextCalls::new(self)
+    }
+
+    /// The text models of the service.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let models = client.models().await?;
+    /// assert!(!models.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn models(&self) -> Models {
+        Models::new(self.clone())
+    }
+
+    fn exchange<D: Decode>(&self, request: Result<Request<ReqBody>>, decode: D) -> Exchange<D> {
+        let Shared { stack, settings } = &*self.shared;
+        Exchange::new(stack, request, decode, settings.max_response_bytes)
+    }
+}
+
+impl Service<Request<ReqBody>> for Blossom {
+    type Response = Response<ResponseBody>;
+    type Error = BoxError;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<std::result::Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> ResponseFuture {
+        self.shared.stack.call(request)
+    }
+}
+
+impl fmt::Debug for Blossom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Blossom")
+            .field(&self.shared.settings)
+            .finish()
+    }
+}

@@ -1,0 +1,180 @@
+//! The one type erasure of the client.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower::util::Oneshot;
+use tower_service::Service;
+
+use crate::layers::{BoxError, body::ReqBody};
+
+/// A stack of any type, boxed once. Cloning it costs a reference count.
+///
+/// A call costs two allocations over the static stack: its future, which holds the clone of the
+/// stack that it readies and calls, and the body of its response.
+#[derive(Clone)]
+pub(crate) struct Stack(Arc<dyn Erased>);
+
+impl Stack {
+    pub(crate) fn new<S, R>(service: S) -> Self
+    where
+        S: Service<Request<ReqBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        R: Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        Self(Arc::new(service))
+    }
+
+    pub(crate) fn call(&self, request: Request<ReqBody>) -> ResponseFuture {
+        ResponseFuture(self.0.call(request))
+    }
+}
+
+trait Erased: Send + Sync {
+    fn call(&self, request: Request<ReqBody>) -> Boxed;
+}
+
+type Boxed = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, BoxError>> + Send>>;
+
+impl<S, R> Erased for S
+where
+    S: Service<Request<ReqBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    fn call(&self, request: Request<ReqBody>) -> Boxed {
+        Box::pin(Erase {
+            inner: Oneshot::new(self.clone(), request),
+        })
+    }
+}
+
+pin_project! {
+    struct Erase<S, Q>
+    where
+        S: Service<Q>,
+    {
+        #[pin]
+        inner: Oneshot<S, Q>,
+    }
+}
+
+impl<S, Q, R> Future for Erase<S, Q>
+where
+    S: Service<Q, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Output = Result<Response<ResponseBody>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.project().inner.poll(cx)).map_err(Into::into)?;
+        Poll::Ready(Ok(response.map(ResponseBody::new)))
+    }
+}
+
+/// Response future of [`Blossom`](crate::Blossom) as a `tower::Service`.
+///
+/// Dropping it cancels the call.
+pub struct ResponseFuture(Boxed);
+
+impl Future for ResponseFuture {
+    type Output = Result<Response<ResponseBody>, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+/// Response body of [`Blossom`](crate::Blossom) as a `tower::Service`.
+///
+/// Dropping it before its end closes the upstream's stream.
+pub struct ResponseBody(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>);
+
+impl ResponseBody {
+    fn new<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self(Box::pin(Unify { inner: body }))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.0.as_mut().poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    struct Unify<B> {
+        #[pin]
+        inner: B,
+    }
+}
+
+impl<B> Body for Unify<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(self.project().inner.poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

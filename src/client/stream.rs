@@ -1,0 +1,277 @@
+//! Streams of text.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::response::Parts;
+use tokio::time::Instant;
+
+use super::{
+    Partial, ResponseBody, Text,
+    answer::Meta,
+    exchange::{Decode, Opened, Opening},
+    failure,
+    text::decode_reply,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    layers::{sse::Events, task},
+    protocol::{Accumulator, Delta, Failure, FinishFailure, StreamEvent, media_type, no_store},
+};
+
+/// How long the rest of a stream is read after its last event, so that its connection can serve
+/// again.
+const DRAIN: Duration = Duration::from_millis(250);
+
+/// An answer that arrives piece by piece.
+///
+/// [`next`](Self::next) gives the pieces, [`finish`](Self::finish) the whole; it is also a
+/// [`Stream`] of `Result<Delta>`. It reads from the upstream only when it is polled, so a slow
+/// reader slows the upstream and nothing piles up.
+///
+/// # Errors
+///
+/// A stream that ends before it is proven complete ends in an [`ErrorKind::Truncated`]: `[DONE]`
+/// alone proves nothing, a finish reason does. Whatever the error, [`Error::partial`] holds what had
+/// arrived. After an error the stream is at its end.
+///
+/// # Cancel safety
+///
+/// `next` can be dropped and called again. Dropping the stream cancels the generation.
+///
+/// # Example
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let mut stream = client.text().generate("Write a story").stream().await?;
+/// let mut length = 0;
+/// while let Some(delta) = stream.next().await {
+///     length += delta?.content().len();
+/// }
+/// let whole = stream.finish().await?;
+/// assert_eq!(whole.content().len(), length);
+/// # Ok(())
+/// # }
+/// ```
+pub struct TextStream {
+    source: Source,
+    deltas: Accumulator,
+    meta: Meta,
+    no_store: bool,
+    events: u64,
+    bytes: u64,
+    started: Instant,
+    // Kept for `finish`, when the stream ended without one.
+    failed: bool,
+}
+
+enum Source {
+    Events(Box<Events<ResponseBody>>),
+    /// The upstream answered with a whole reply though a stream was asked for.
+    Whole(Option<Box<Delta>>),
+    Over,
+}
+
+impl TextStream {
+    fn open(reply: Opened) -> Self {
+        Self {
+            meta: Meta::of(&reply.head),
+            no_store: no_store(&reply.head.headers),
+            source: Source::Events(Box::new(Events::new(reply.body))),
+            deltas: Accumulator::default(),
+            events: 0,
+            bytes: 0,
+            started: reply.started,
+            failed: false,
+        }
+    }
+
+    /// The next piece; `None` at the end and after an error.
+    pub async fn next(&mut self) -> Option<Result<Delta>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Reads what is left and gives the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next); if it has given an error before, one that the stream is incomplete.
+    pub async fn finish(mut self) -> Result<Text> {
+        while let Some(delta) = self.next().await {
+            delta?;
+        }
+        if self.failed {
+            return Err(self.broken(ErrorKind::Truncated, "the stream has failed before"));
+        }
+        let deltas = std::mem::take(&mut self.deltas);
+        Ok(Text::of_stream(deltas, std::mem::take(&mut self.meta)))
+    }
+
+    /// What has arrived so far.
+    #[must_use]
+    pub fn content(&self) -> &str {
+        self.deltas.content()
+    }
+
+    fn poll_delta(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delta>>> {
+        loop {
+            let events = match &mut self.source {
+                Source::Over => return Poll::Ready(None),
+                Source::Whole(whole) => {
+                    let delta = whole.take().map(|delta| *delta);
+                    self.source = Source::Over;
+                    return Poll::Ready(delta.map(Ok));
+                }
+                Source::Events(events) => events,
+            };
+            let event = match ready!(Pin::new(&mut **events).poll_next(cx)) {
+                Some(Ok(event)) => event,
+                Some(Err(error)) => {
+                    let partial = self.partial();
+                    return Poll::Ready(Some(Err(failure::of_body(error, partial))));
+                }
+                None => {
+                    self.source = Source::Over;
+                    return Poll::Ready(self.ended().err().map(Err));
+                }
+            };
+            self.events += 1;
+            self.bytes += event.data().len() as u64;
+            match StreamEvent::decode(&event.data_lossy()) {
+                StreamEvent::Ignored => {}
+                StreamEvent::Done => {
+                    self.drain(cx);
+                    return Poll::Ready(self.ended().err().map(Err));
+                }
+                StreamEvent::Error(failure) => {
+                    let error = failure::of_failure(&failure).with_partial(self.partial());
+                    return Poll::Ready(Some(Err(error)));
+                }
+                StreamEvent::Delta(delta) => {
+                    self.deltas.push(&delta);
+                    if !delta.is_empty() {
+                        return Poll::Ready(Some(Ok(delta)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether what came is a whole answer.
+    fn ended(&self) -> Result<()> {
+        match self.deltas.failure() {
+            // A notice to pay looks like an answer that cost nothing and must not be kept.
+            None if self.no_store && self.deltas.usage().is_some_and(|usage| usage.is_zero()) => {
+                Err(failure::of_failure(&Failure::notice()).with_partial(self.partial()))
+            }
+            None if self.deltas.is_complete() => Ok(()),
+            None => Err(self
+                .broken(
+                    ErrorKind::Truncated,
+                    "the stream ended before the answer was finished",
+                )
+                .with_suggestion("ask again; what had arrived is in partial()")),
+            Some(FinishFailure::ContentFilter) => Err(self
+                .broken(
+                    ErrorKind::ContentPolicy,
+                    "the upstream's filter ended the answer",
+                )
+                .with_retryable(false)
+                .with_suggestion("change the prompt")),
+            Some(_) => Err(self.broken(ErrorKind::Upstream, "the upstream failed in mid-stream")),
+        }
+    }
+
+    fn broken(&self, kind: ErrorKind, message: &str) -> Error {
+        Error::new(kind, message).with_partial(self.partial())
+    }
+
+    fn partial(&self) -> Partial {
+        let text = Text::of_stream(self.deltas.clone(), self.meta.clone());
+        Partial::of_stream(text, self.events, self.bytes)
+    }
+
+    /// The reader is done; the body may still have its last bytes to give. They come at once or are
+    /// read by a task, for a short time, so that nobody waits for them.
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        let Source::Events(mut events) = std::mem::replace(&mut self.source, Source::Over) else {
+            return;
+        };
+        if Pin::new(&mut *events).poll_next(cx).is_pending() {
+            task::spawn(async move {
+                let rest = async { while let Some(Ok(_)) = events.next().await {} };
+                drop(tokio::time::timeout(DRAIN, rest).await);
+            });
+        }
+    }
+}
+
+impl Stream for TextStream {
+    type Item = Result<Delta>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = ready!(self.poll_delta(cx));
+        Poll::Ready(item.map(|item| {
+            item.map_err(|error| {
+                self.source = Source::Over;
+                self.failed = true;
+                error.after(1, self.started.elapsed())
+            })
+        }))
+    }
+}
+
+impl fmt::Debug for TextStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextStream")
+            .field("events", &self.events)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens a stream; takes a whole reply for one too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenStream;
+
+impl Decode for OpenStream {
+    type Output = TextStream;
+
+    fn open(self, reply: Opened) -> Opening<Self> {
+        if media_type(&reply.head.headers) == "text/event-stream" {
+            Opening::Done(TextStream::open(reply))
+        } else {
+            Opening::Whole(self, reply)
+        }
+    }
+
+    fn decode(self, head: &Parts, body: &Bytes) -> Result<TextStream> {
+        if media_type(&head.headers) != "application/json" {
+            return Err(failure::unexpected(head, body, "an event stream"));
+        }
+        let reply = decode_reply(head, body)?;
+        let delta = reply.to_delta();
+        let mut deltas = Accumulator::default();
+        deltas.push(&delta);
+        Ok(TextStream {
+            source: Source::Whole(Some(Box::new(delta))),
+            deltas,
+            meta: Meta::of(head),
+            no_store: false,
+            events: 0,
+            bytes: body.len() as u64,
+            started: Instant::now(),
+            failed: false,
+        })
+    }
+}

@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use http::{Request, header::ACCEPT};
+
+use crate::layers::timeout::After;
+
+/// How long to wait for the head of a reply.
+///
+/// The head of a stream comes when the generation begins, that of any other reply when it is done,
+/// so the two have a time of their own. A request that accepts `text/event-stream` wants a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadAfter {
+    stream: Duration,
+    unary: Duration,
+}
+
+impl HeadAfter {
+    /// Waits `stream` for the head of a stream, and `unary` for any other.
+    #[must_use]
+    pub const fn new(stream: Duration, unary: Duration) -> Self {
+        Self { stream, unary }
+    }
+}
+
+impl<B> After<B> for HeadAfter {
+    fn after(&self, request: &Request<B>) -> Duration {
+        let wants_stream = request
+            .headers()
+            .get(ACCEPT)
+            .is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
+        if wants_stream {
+            self.stream
+        } else {
+            self.unary
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_told_by_what_the_request_accepts() {
+        let policy = HeadAfter::new(Duration::from_secs(1), Duration::from_secs(2));
+        let stream = Request::get("/")
+            .header(ACCEPT, "text/event-stream")
+            .body(())
+            .unwrap();
+
+        assert_eq!(policy.after(&stream), Duration::from_secs(1));
+        assert_eq!(policy.after(&Request::new(())), Duration::from_secs(2));
+    }
+}

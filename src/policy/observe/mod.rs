@@ -1,0 +1,251 @@
+//! What there is to learn from a reply of the Blossom protocol.
+
+mod events;
+mod scan;
+mod whole;
+
+use bytes::Bytes;
+use http::{HeaderMap, response::Parts};
+
+use self::{events::Events, whole::Whole};
+use crate::{
+    layers::{
+        body::End,
+        types::{FinishReason, Observe, Record, Usage, Watch},
+    },
+    protocol,
+};
+
+/// Follows replies of the Blossom protocol: chat replies, streams, plain text, media.
+///
+/// A reply is complete when the transport says so and
+/// - a stream has shown a finish reason, and no error event: `[DONE]` proves nothing;
+/// - a JSON reply can be read and holds no error;
+/// - the status is a success, the finish is no failure, and it is no notice to pay.
+///
+/// JSON is parsed only where an event can hold what is looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ObserveReply;
+
+impl Observe for ObserveReply {
+    type Watch = WatchReply;
+
+    fn observe(&self, head: &Parts) -> Option<WatchReply> {
+        let kind = match protocol::media_type(&head.headers) {
+            _ if !head.status.is_success() => Kind::Failed,
+            "text/event-stream" => Kind::Events(Box::default()),
+            "application/json" => Kind::Whole(Whole::default()),
+            _ => Kind::Other,
+        };
+        Some(WatchReply {
+            kind,
+            head: Head::of(&head.headers),
+        })
+    }
+}
+
+/// Follows one reply. See [`ObserveReply`].
+#[derive(Debug)]
+pub struct WatchReply {
+    kind: Kind,
+    head: Head,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Events(Box<Events>),
+    Whole(Whole),
+    /// Text, pictures, sound: the transport's word is all there is.
+    Other,
+    /// The answer is a failure, whatever its body.
+    Failed,
+}
+
+/// What the headers say.
+#[derive(Debug)]
+struct Head {
+    usage: Option<Usage>,
+    model: Option<Box<str>>,
+    no_store: bool,
+}
+
+impl Head {
+    fn of(headers: &HeaderMap) -> Self {
+        Self {
+            usage: protocol::reply_usage(headers),
+            model: protocol::model_used(headers).map(Into::into),
+            no_store: protocol::no_store(headers),
+        }
+    }
+}
+
+impl Watch for WatchReply {
+    fn data(&mut self, data: &Bytes, record: &mut Record) -> bool {
+        match &mut self.kind {
+            Kind::Events(events) => events.data(data, record),
+            Kind::Whole(whole) => whole.data(data),
+            Kind::Other | Kind::Failed => !data.is_empty(),
+        }
+    }
+
+    fn end(&mut self, end: End, record: &mut Record) {
+        record.complete &= match &mut self.kind {
+            Kind::Events(events) => events.end(end, record),
+            Kind::Whole(whole) => whole.end(record),
+            Kind::Other => true,
+            Kind::Failed => false,
+        };
+        if record.usage.is_none() {
+            record.usage = self.head.usage;
+        }
+        if record.model.is_none() {
+            record.model = self.head.model.take();
+        }
+        if self.head.no_store && record.usage.is_some_and(|usage| usage.is_zero()) {
+            record.failure = Some("a notice to pay instead of an answer".into());
+        }
+        let failed = matches!(
+            record.finish_reason,
+            Some(FinishReason::Error | FinishReason::ContentFilter)
+        );
+        record.complete &= !failed && record.failure.is_none();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+
+    fn head(status: u16, content_type: &str) -> Parts {
+        let response = Response::builder()
+            .status(status)
+            .header("content-type", content_type)
+            .body(());
+        response.unwrap().into_parts().0
+    }
+
+    /// The record of a body that came in `frames` and ended well.
+    fn record(head: &Parts, frames: &[&[u8]]) -> Record {
+        let mut record = Record::default();
+        let mut watch = ObserveReply.observe(head).unwrap();
+        for frame in frames {
+            watch.data(&Bytes::copy_from_slice(frame), &mut record);
+        }
+        record.complete = true;
+        watch.end(End::Complete, &mut record);
+        record
+    }
+
+    fn stream(body: &str) -> Record {
+        let head = head(200, "text/event-stream; charset=utf-8");
+        record(&head, &[body.as_bytes()])
+    }
+
+    const ROLE: &str = r#"{"model":"m","choices":[{"delta":{"role":"assistant","content":""}}]}"#;
+    const WORD: &str =
+        r#"{"choices":[{"delta":{"content":"Café"},"finish_reason":null}],"usage":null}"#;
+    const STOP: &str = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    const USAGE: &str = r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
+
+    fn events(data: &[&str]) -> String {
+        data.iter()
+            .map(|data| format!("data: {data}\n\n"))
+            .collect()
+    }
+
+    fn whole_stream() -> String {
+        format!(
+            ": hello\n\n{}",
+            events(&[ROLE, WORD, STOP, USAGE, "[DONE]"])
+        )
+    }
+
+    #[test]
+    fn a_stream_says_the_same_wherever_it_is_split() {
+        let body = whole_stream();
+        let whole = stream(&body);
+        assert_eq!(whole.usage, Some(Usage::new(3, 4)));
+        assert_eq!(whole.finish_reason, Some(FinishReason::Stop));
+        assert_eq!(whole.model.as_deref(), Some("m"));
+        assert!(whole.complete);
+
+        let head = head(200, "text/event-stream");
+        for at in 0..body.len() {
+            let (a, b) = body.as_bytes().split_at(at);
+            assert_eq!(record(&head, &[a, b]), whole, "split at {at}");
+        }
+    }
+
+    #[test]
+    fn the_answer_begins_with_its_first_content() {
+        let mut record = Record::default();
+        let head = head(200, "text/event-stream");
+        let mut watch = ObserveReply.observe(&head).unwrap();
+        let begun: Vec<_> = whole_stream()
+            .split_inclusive("\n\n")
+            .map(|event| watch.data(&Bytes::copy_from_slice(event.as_bytes()), &mut record))
+            .collect();
+
+        assert_eq!(begun, [false, false, true, true, true, true]);
+    }
+
+    #[test]
+    fn done_proves_nothing_and_errors_are_no_answer() {
+        assert!(!stream(&events(&[WORD, "[DONE]"])).complete);
+
+        let error = stream(&events(&[WORD, r#"{"error":{"message":"gone"}}"#]));
+        assert_eq!(error.failure.as_deref(), Some("gone"));
+        assert!(!error.complete);
+
+        for reason in ["error", "content_filter"] {
+            let finish = STOP.replace("stop", reason);
+            assert!(!stream(&events(&[WORD, &finish])).complete, "{reason}");
+        }
+        let length = STOP.replace("stop", "length");
+        assert!(stream(&events(&[WORD, &length])).complete);
+    }
+
+    #[test]
+    fn a_json_reply_is_read_at_its_end() {
+        let body = br#"{"model":"m","choices":[{"message":{"content":"a"},"finish_reason":"stop"}],
+            "usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
+        let json = head(200, "application/json");
+        let seen = record(&json, &[&body[..20], &body[20..]]);
+        assert_eq!(seen.usage, Some(Usage::new(3, 4)));
+        assert!(seen.complete);
+
+        assert!(!record(&json, &[br#"{"choices":[{"#]).complete, "cut");
+        assert!(!record(&json, &[br#"{"error":{"message":"no"}}"#]).complete);
+        assert!(
+            record(&json, &[br#"[{"name":"a"}]"#]).complete,
+            "a list of models"
+        );
+    }
+
+    #[test]
+    fn text_is_complete_by_the_transports_word_and_told_by_headers() {
+        let mut text = head(200, "text/plain; charset=utf-8");
+        let usage = "x-usage-completion-text-tokens";
+        text.headers.insert(usage, "5".parse().unwrap());
+        text.headers.insert("x-model-used", "m".parse().unwrap());
+
+        let seen = record(&text, &[b"hello"]);
+        assert_eq!(seen.usage, Some(Usage::new(0, 5)));
+        assert_eq!(seen.model.as_deref(), Some("m"));
+        assert!(seen.complete);
+    }
+
+    #[test]
+    fn failures_and_notices_are_never_complete() {
+        assert!(!record(&head(503, "application/json"), &[b"{}"]).complete);
+
+        let mut notice = head(200, "application/json");
+        let no_store = "private, no-store".parse().unwrap();
+        notice.headers.insert("cache-control", no_store);
+        let body = br#"{"choices":[{"message":{"content":"top up"},"finish_reason":"stop"}],
+            "usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}"#;
+        assert!(!record(&notice, &[body]).complete);
+    }
+}

@@ -1,0 +1,132 @@
+//! The few members of a chunk or a reply that matter here, read tolerantly.
+
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    layers::types::{FinishReason, Record},
+    protocol::{LenientText, WireUsage, lenient, printable},
+};
+
+/// Whether `json` has a member `name` (quotes included) whose value is not `null`. It may say yes
+/// wrongly, as when the text of an answer holds such a thing; never no.
+pub(super) fn may_hold(json: &[u8], name: &[u8]) -> bool {
+    memmem::find_iter(json, name).any(|at| {
+        let after = json.get(at + name.len()..).unwrap_or_default();
+        let mut value = after
+            .iter()
+            .skip_while(|byte| byte.is_ascii_whitespace() || **byte == b':');
+        value.next() != Some(&b'n')
+    })
+}
+
+/// A chunk of a stream, or a whole reply.
+#[derive(Deserialize)]
+pub(super) struct Seen<'a> {
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Option<WireUsage>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    model: LenientText<'a>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    finish_reason: LenientText<'a>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default, alias = "message")]
+    delta: Option<Delta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    content: LenientText<'a>,
+    #[serde(borrow, default)]
+    reasoning_content: LenientText<'a>,
+    #[serde(borrow, default)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    audio: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    content_blocks: Option<&'a RawValue>,
+}
+
+impl Seen<'_> {
+    /// Writes down what there is, and says whether it holds part of the answer.
+    pub(super) fn note(&self, record: &mut Record) -> bool {
+        if let Some(usage) = self.usage {
+            record.usage = Some(usage.normalize());
+        }
+        if record.model.is_none() {
+            record.model = self.model.some().map(Into::into);
+        }
+        if let Some(error) = self.error {
+            record.failure = Some(message(error));
+        }
+        let Some(choice) = self.choices.iter().flatten().next() else {
+            return false;
+        };
+        if let Some(error) = choice.error {
+            record.failure = Some(message(error));
+        }
+        if let Some(reason) = choice.finish_reason.some() {
+            record.finish_reason = Some(FinishReason::from(reason));
+        }
+        choice.delta.as_ref().is_some_and(Delta::is_answer)
+    }
+
+    /// Whether it has a choice with a message.
+    pub(super) fn has_message(&self) -> bool {
+        let mut choices = self.choices.iter().flatten();
+        choices.next().is_some_and(|choice| choice.delta.is_some())
+    }
+}
+
+impl Delta<'_> {
+    /// A role alone, or an empty text, is not yet part of the answer.
+    fn is_answer(&self) -> bool {
+        !self.content.is_empty()
+            || !self.reasoning_content.is_empty()
+            || self.tool_calls.is_some()
+            || self.audio.is_some()
+            || self.content_blocks.is_some()
+    }
+}
+
+/// The message of an error, which may be an object or a string.
+fn message(error: &RawValue) -> Box<str> {
+    #[derive(Deserialize)]
+    struct Error<'a> {
+        #[serde(borrow, default)]
+        message: LenientText<'a>,
+    }
+    let json = error.get();
+    let message = serde_json::from_str::<Error<'_>>(json)
+        .map(|error| error.message.0.into_owned())
+        .or_else(|_| serde_json::from_str::<String>(json))
+        .unwrap_or_default();
+    printable(&message, 200).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_is_null_is_not_held() {
+        let held = |json: &str| may_hold(json.as_bytes(), b"\"usage\"");
+
+        assert!(held(r#"{"usage":{"a":1}}"#));
+        assert!(held("{\"usage\" :\n 7}"));
+        assert!(!held(r#"{"usage":null}"#));
+        assert!(!held(r#"{"use":1}"#));
+        assert!(held(r#"{"usage":null,"x":{"usage":{}}}"#));
+    }
+}

@@ -1,0 +1,58 @@
+//! The ready-made stack.
+//!
+//! Outermost first, and why each layer stands where it does:
+//!
+//! | layer | why here |
+//! | --- | --- |
+//! | `timeout::total` | covers everything within, to the end of the body |
+//! | `buffer` | the one place that buffers a request |
+//! | `timeout::head`, `first_event`, `idle` | clocks of one attempt |
+//! | `observe` | directly outside the transport: sees what the wire gave |
+//! | credentials | innermost: nobody further out ever holds the key |
+//! | transport | connections |
+
+use http::{Request, Response};
+use http_body::Body;
+use tower::ServiceBuilder;
+use tower_service::Service;
+
+use crate::{
+    builder::Settings,
+    layers::{
+        BoxError,
+        body::ReqBody,
+        buffer::BufferLayer,
+        observe::ObserveLayer,
+        timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
+    },
+    policy::{HeadAfter, ObserveReply},
+    transport::Transport,
+};
+
+/// The stack of [`Blossom::builder`](crate::Blossom::builder).
+pub(crate) fn standard(
+    settings: &Settings,
+    transport: Transport,
+) -> impl Service<
+    Request<ReqBody>,
+    Response = Response<impl Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + use<>>,
+    Error = BoxError,
+    Future: Send,
+>
++ Clone
++ Send
++ Sync
++ 'static
++ use<> {
+    ServiceBuilder::new()
+        .layer(TotalTimeoutLayer::new(settings.total_timeout))
+        .layer(BufferLayer::new().max_request_bytes(settings.max_request_bytes))
+        .layer(HeadTimeoutLayer::new(HeadAfter::new(
+            settings.head_timeout,
+            settings.unary_timeout,
+        )))
+        .layer(FirstEventTimeoutLayer::new(settings.first_event_timeout))
+        .layer(IdleTimeoutLayer::new(settings.idle_timeout).max_unread(settings.max_unread))
+        .layer(ObserveLayer::new(ObserveReply))
+        .service(transport)
+}

@@ -1,0 +1,494 @@
+use bytes::Bytes;
+use http::Request;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Map, Value};
+
+use super::{
+    Dialect, Endpoint, Invalid, Message,
+    encode::{self, EVENTS, JSON},
+    format::ResponseFormat,
+    invalid,
+    parameter::{
+        AudioOutput, Modality, ReasoningEffort, SEED, Safety, SearchContext, max_temperature,
+    },
+    tool::{Tool, ToolChoice},
+};
+
+/// The most tools that a request may bring.
+const MAX_TOOLS: usize = 128;
+
+/// A request for the answer to a conversation.
+///
+/// What is not set is not sent. Ranges are checked by [`validate`](Self::validate), which
+/// [`encode`](Self::encode) calls.
+///
+/// ```
+/// use blossom::protocol::{ChatRequest, Endpoint, Message};
+///
+/// let request = ChatRequest::new([Message::user("Hi")]).model("openai").temperature(0.1);
+/// let http = request.encode(&Endpoint::default())?;
+/// assert_eq!(http.uri(), "https://gen.pollinations.ai/v1/chat/completions");
+/// # Ok::<_, blossom::protocol::Invalid>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ChatRequest {
+    messages: Vec<Message>,
+    model: Option<String>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    presence_penalty: Option<f64>,
+    frequency_penalty: Option<f64>,
+    repetition_penalty: Option<f64>,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    seed: Option<i64>,
+    stop: Option<Stop>,
+    stream: bool,
+    include_usage: Option<bool>,
+    response_format: Option<ResponseFormat>,
+    tools: Vec<Tool>,
+    tool_choice: Option<ToolChoice>,
+    parallel_tool_calls: Option<bool>,
+    modalities: Vec<Modality>,
+    audio: Option<AudioOutput>,
+    reasoning_effort: Option<ReasoningEffort>,
+    logprobs: Option<bool>,
+    top_logprobs: Option<u32>,
+    logit_bias: Map<String, Value>,
+    user: Option<String>,
+    search_context: Option<SearchContext>,
+    safe: Safety,
+    private: bool,
+    referrer: Option<String>,
+    extra: Map<String, Value>,
+}
+
+/// What ends an answer: one to four texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Stop(Vec<String>);
+
+impl From<&str> for Stop {
+    fn from(text: &str) -> Self {
+        Self(vec![text.to_owned()])
+    }
+}
+
+impl From<String> for Stop {
+    fn from(text: String) -> Self {
+        Self(vec![text])
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Stop {
+    fn from(texts: [&str; N]) -> Self {
+        Self(texts.map(str::to_owned).into())
+    }
+}
+
+impl From<Vec<String>> for Stop {
+    fn from(texts: Vec<String>) -> Self {
+        Self(texts)
+    }
+}
+
+/// Writes the setters.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, value: $type) -> Self {
+            self.$name = Some(value.into());
+            self
+        }
+    )*};
+}
+
+impl ChatRequest {
+    /// A request with these messages.
+    #[must_use]
+    pub fn new<M: Into<Message>>(messages: impl IntoIterator<Item = M>) -> Self {
+        Self {
+            messages: messages.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
+    setters! {
+        /// The model or an alias of it.
+        model: impl Into<String>;
+        /// How much chance there is: 0 to 2, in the v1 dialect to 3.
+        temperature: f64;
+        /// Samples from the likeliest part of this mass, 0 to 1.
+        top_p: f64;
+        /// Lowers the chance of what has been said, -2 to 2.
+        presence_penalty: f64;
+        /// Lowers the chance of what is said often, -2 to 2.
+        frequency_penalty: f64;
+        /// Lowers the chance of repetitions, 0 to 2.
+        repetition_penalty: f64;
+        /// The most tokens of the answer.
+        max_tokens: u64;
+        /// The most tokens of the answer, reasoning included.
+        max_completion_tokens: u64;
+        /// Makes the answer repeatable, -1 to 2147483647.
+        seed: i64;
+        /// Ends the answer before any of these, one to four.
+        stop: impl Into<Stop>;
+        /// The form of the answer.
+        response_format: ResponseFormat;
+        /// Whether the model may, must or must not call tools.
+        tool_choice: ToolChoice;
+        /// Whether the model may ask for several calls at once.
+        parallel_tool_calls: bool;
+        /// Voice and format of spoken answers.
+        audio: AudioOutput;
+        /// How long a reasoning model thinks.
+        reasoning_effort: ReasoningEffort;
+        /// Asks for the likelihood of each token.
+        logprobs: bool;
+        /// How many likely tokens to tell for each, 20 at most.
+        top_logprobs: u32;
+        /// Who asks, for the service's own records.
+        user: impl Into<String>;
+        /// How much a searching model reads.
+        search_context: SearchContext;
+        /// The name of the application, in the v1 dialect.
+        referrer: impl Into<String>;
+    }
+
+    /// The tools that the model may ask to call, 128 at most.
+    #[must_use]
+    pub fn tools(mut self, tools: impl IntoIterator<Item = Tool>) -> Self {
+        self.tools = tools.into_iter().collect();
+        self
+    }
+
+    /// What the answer may be made of.
+    #[must_use]
+    pub fn modalities(mut self, modalities: impl IntoIterator<Item = Modality>) -> Self {
+        self.modalities = modalities.into_iter().collect();
+        self
+    }
+
+    /// Makes the token with this number likelier or less likely, -100 to 100.
+    #[must_use]
+    pub fn logit_bias(mut self, token: impl Into<String>, bias: i64) -> Self {
+        self.logit_bias.insert(token.into(), bias.into());
+        self
+    }
+
+    /// What the service filters.
+    #[must_use]
+    pub const fn safe(mut self, safe: Safety) -> Self {
+        self.safe = safe;
+        self
+    }
+
+    /// Keeps the answer out of the public feed, in the v1 dialect.
+    #[must_use]
+    pub const fn private(mut self, private: bool) -> Self {
+        self.private = private;
+        self
+    }
+
+    /// Asks for a stream. Its usage is asked for with it.
+    #[must_use]
+    pub const fn stream(mut self, stream: bool) -> Self {
+        self.stream = stream;
+        self
+    }
+
+    /// Whether a stream tells its usage at the end. On by default.
+    #[must_use]
+    pub const fn include_usage(mut self, include_usage: bool) -> Self {
+        self.include_usage = Some(include_usage);
+        self
+    }
+
+    /// Adds a member that has no method here, for another service of this kind. One that has is
+    /// refused, so that nothing is sent twice.
+    #[must_use]
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// Checks what a request must be to be taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] names the first parameter that is out of its range.
+    pub fn validate(&self, dialect: Dialect) -> Result<(), Invalid> {
+        if self.messages.is_empty() {
+            return Err(Invalid::new("messages", "must have at least one message"));
+        }
+        for (position, message) in self.messages.iter().enumerate() {
+            message.validate(position)?;
+        }
+        invalid::not_empty("model", self.model.as_deref())?;
+        let temperature = max_temperature(dialect);
+        invalid::number("temperature", self.temperature, 0.0, temperature)?;
+        invalid::number("top_p", self.top_p, 0.0, 1.0)?;
+        invalid::number("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
+        invalid::number("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
+        invalid::number("repetition_penalty", self.repetition_penalty, 0.0, 2.0)?;
+        invalid::integer("seed", self.seed, SEED.0, SEED.1)?;
+        invalid::integer("top_logprobs", self.top_logprobs.map(i64::from), 0, 20)?;
+        if let Some(Stop(texts)) = &self.stop
+            && !(1..=4).contains(&texts.len())
+        {
+            let given = texts.len();
+            return Err(Invalid::new(
+                "stop",
+                format!("must have 1 to 4 texts, not {given}"),
+            ));
+        }
+        if let Some(format) = &self.response_format {
+            format.validate()?;
+        }
+        self.validate_tools()?;
+        for (token, bias) in &self.logit_bias {
+            let given = bias.as_i64();
+            if given.is_none_or(|bias| !(-100..=100).contains(&bias))
+                || token.parse::<u64>().is_err()
+            {
+                return Err(Invalid::new(
+                    "logit_bias",
+                    "must be -100 to 100 by a token's number",
+                ));
+            }
+        }
+        if let Some(known) = self
+            .extra
+            .keys()
+            .find(|name| MEMBERS.contains(&name.as_str()))
+        {
+            let problem = "has a method of its own; use it instead of extra";
+            return Err(Invalid::new(known.clone(), problem));
+        }
+        let v1_only = self.private || self.referrer.is_some();
+        if v1_only && dialect != Dialect::V1 {
+            let name = if self.private { "private" } else { "referrer" };
+            return Err(Invalid::not_carried(name, "chat", dialect));
+        }
+        Ok(())
+    }
+
+    fn validate_tools(&self) -> Result<(), Invalid> {
+        if self.tools.len() > MAX_TOOLS {
+            let given = self.tools.len();
+            return Err(Invalid::new(
+                "tools",
+                format!("must be at most {MAX_TOOLS}, not {given}"),
+            ));
+        }
+        for (position, tool) in self.tools.iter().enumerate() {
+            tool.validate(position)?;
+        }
+        match &self.tool_choice {
+            Some(ToolChoice::Function(name))
+                if self.tools.iter().all(|tool| tool.name() != name) =>
+            {
+                Err(Invalid::new(
+                    "tool_choice",
+                    "names a function that is not among the tools",
+                ))
+            }
+            Some(ToolChoice::Required) if self.tools.is_empty() => Err(Invalid::new(
+                "tool_choice",
+                "requires a tool, and there is none",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The request as it goes on the wire, without a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`], as [`validate`](Self::validate), or if the body is larger than 20 MiB.
+    pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
+        self.validate(endpoint.dialect())?;
+        let accept = if self.stream { EVENTS } else { JSON };
+        encode::post(endpoint.chat().clone(), accept, self)
+    }
+}
+
+/// All members that a request can have, so that `extra` repeats none.
+const MEMBERS: [&str; 30] = [
+    "messages",
+    "model",
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "max_tokens",
+    "max_completion_tokens",
+    "seed",
+    "stop",
+    "stream",
+    "stream_options",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "modalities",
+    "audio",
+    "reasoning_effort",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "user",
+    "web_search_options",
+    "safe",
+    "private",
+    "referrer",
+    "key",
+    "token",
+];
+
+impl Serialize for ChatRequest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let members = &mut map;
+        entry(members, "model", self.model.as_ref())?;
+        entry(members, "messages", Some(&self.messages))?;
+        entry(members, "temperature", self.temperature)?;
+        entry(members, "top_p", self.top_p)?;
+        entry(members, "presence_penalty", self.presence_penalty)?;
+        entry(members, "frequency_penalty", self.frequency_penalty)?;
+        entry(members, "repetition_penalty", self.repetition_penalty)?;
+        entry(members, "max_tokens", self.max_tokens)?;
+        entry(members, "max_completion_tokens", self.max_completion_tokens)?;
+        entry(members, "seed", self.seed)?;
+        entry(members, "stop", self.stop.as_ref())?;
+        entry(members, "response_format", self.response_format.as_ref())?;
+        let tools = (!self.tools.is_empty()).then_some(&self.tools);
+        entry(members, "tools", tools)?;
+        entry(members, "tool_choice", self.tool_choice.as_ref())?;
+        entry(members, "parallel_tool_calls", self.parallel_tool_calls)?;
+        let modalities = (!self.modalities.is_empty()).then_some(&self.modalities);
+        entry(members, "modalities", modalities)?;
+        entry(members, "audio", self.audio.as_ref())?;
+        entry(members, "reasoning_effort", self.reasoning_effort)?;
+        entry(members, "logprobs", self.logprobs)?;
+        entry(members, "top_logprobs", self.top_logprobs)?;
+        let logit_bias = (!self.logit_bias.is_empty()).then_some(&self.logit_bias);
+        entry(members, "logit_bias", logit_bias)?;
+        entry(members, "user", self.user.as_ref())?;
+        entry(members, "referrer", self.referrer.as_ref())?;
+        let search = self
+            .search_context
+            .map(|search_context_size| SearchOptions {
+                search_context_size,
+            });
+        entry(members, "web_search_options", search)?;
+        entry(
+            members,
+            "safe",
+            (!self.safe.is_empty()).then_some(self.safe),
+        )?;
+        entry(members, "private", self.private.then_some(true))?;
+        entry(members, "stream", self.stream.then_some(true))?;
+        let include_usage = self.include_usage.unwrap_or(true);
+        let options = self.stream.then_some(StreamOptions { include_usage });
+        entry(members, "stream_options", options)?;
+        for (name, value) in &self.extra {
+            entry(members, name, Some(value))?;
+        }
+        map.end()
+    }
+}
+
+/// What is not set is not sent.
+fn entry<M: SerializeMap>(
+    map: &mut M,
+    name: &str,
+    value: Option<impl Serialize>,
+) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| map.serialize_entry(name, &value))
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+struct SearchOptions {
+    search_context_size: SearchContext,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> ChatRequest {
+        ChatRequest::new([Message::user("Hi")])
+    }
+
+    fn refused(request: &ChatRequest) -> String {
+        request.validate(Dialect::Gen).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_sent() {
+        let body = request().encode(&Endpoint::default()).unwrap().into_body();
+
+        assert_eq!(body, r#"{"messages":[{"role":"user","content":"Hi"}]}"#);
+    }
+
+    #[test]
+    fn a_stream_asks_for_its_usage() {
+        let request = request().stream(true).encode(&Endpoint::default()).unwrap();
+
+        assert_eq!(request.headers()["accept"], "text/event-stream");
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        assert_eq!(body["stream_options"]["include_usage"], true);
+    }
+
+    #[test]
+    fn ranges_are_checked_and_the_error_says_what_is_allowed() {
+        for (request, text) in [
+            (
+                request().temperature(2.1),
+                "temperature must be 0 to 2, not 2.1",
+            ),
+            (
+                request().temperature(f64::NAN),
+                "temperature must be 0 to 2, not NaN",
+            ),
+            (request().top_p(-0.1), "top_p must be 0 to 1, not -0.1"),
+            (request().seed(-2), "seed must be -1 to 2147483647, not -2"),
+            (
+                request().top_logprobs(21),
+                "top_logprobs must be 0 to 20, not 21",
+            ),
+            (
+                request().stop(Vec::new()),
+                "stop must have 1 to 4 texts, not 0",
+            ),
+            (
+                ChatRequest::new([""; 0]),
+                "messages must have at least one message",
+            ),
+            (
+                request().tool_choice(ToolChoice::Required),
+                "tool_choice requires a tool, and there is none",
+            ),
+            (
+                request().extra("seed", 1),
+                "seed has a method of its own; use it instead of extra",
+            ),
+            (
+                request().private(true),
+                "private cannot be sent with chat of the gen dialect",
+            ),
+        ] {
+            assert_eq!(refused(&request), text);
+        }
+        assert!(request().temperature(2.5).validate(Dialect::V1).is_ok());
+    }
+}

@@ -1,0 +1,159 @@
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::{Invalid, invalid};
+
+/// The form that the answer's text must have.
+///
+/// ```
+/// use blossom::protocol::ResponseFormat;
+///
+/// let format = ResponseFormat::json_schema("recipe", serde_json::json!({
+///     "type": "object",
+///     "properties": { "title": { "type": "string" } },
+/// }));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResponseFormat(Kind);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Text,
+    JsonObject,
+    JsonSchema(JsonSchema),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct JsonSchema {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    schema: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+impl ResponseFormat {
+    /// Any text, which is the default.
+    #[must_use]
+    pub const fn text() -> Self {
+        Self(Kind::Text)
+    }
+
+    /// A JSON object. Most models also want the word "JSON" in the prompt.
+    #[must_use]
+    pub const fn json() -> Self {
+        Self(Kind::JsonObject)
+    }
+
+    /// JSON that follows `schema`, whose `name` has 1 to 64 letters, digits, `_` and `-`.
+    #[must_use]
+    pub fn json_schema(name: impl Into<String>, schema: impl Into<Value>) -> Self {
+        Self(Kind::JsonSchema(JsonSchema {
+            name: name.into(),
+            description: None,
+            schema: schema.into(),
+            strict: None,
+        }))
+    }
+
+    /// What the schema describes, for the model. Only for [`json_schema`](Self::json_schema).
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        if let Kind::JsonSchema(schema) = &mut self.0 {
+            schema.description = Some(description.into());
+        }
+        self
+    }
+
+    /// Whether the provider must enforce the schema. Only for [`json_schema`](Self::json_schema).
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        if let Kind::JsonSchema(schema) = &mut self.0 {
+            schema.strict = Some(strict);
+        }
+        self
+    }
+
+    pub(super) fn validate(&self) -> Result<(), Invalid> {
+        let Kind::JsonSchema(format) = &self.0 else {
+            return Ok(());
+        };
+        if !invalid::is_name(&format.name) {
+            return Err(Invalid::new(
+                "response_format.json_schema.name",
+                "must be 1 to 64 letters, digits, _ or -",
+            ));
+        }
+        if format.schema.is_object() {
+            Ok(())
+        } else {
+            Err(Invalid::new(
+                "response_format.json_schema.schema",
+                "must be a JSON schema, which is an object",
+            ))
+        }
+    }
+}
+
+impl Serialize for ResponseFormat {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            r#type: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            json_schema: Option<&'a JsonSchema>,
+        }
+        let (r#type, json_schema) = match &self.0 {
+            Kind::Text => ("text", None),
+            Kind::JsonObject => ("json_object", None),
+            Kind::JsonSchema(schema) => ("json_schema", Some(schema)),
+        };
+        Wire {
+            r#type,
+            json_schema,
+        }
+        .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn formats_have_their_wire_form() {
+        assert_eq!(
+            serde_json::to_string(&ResponseFormat::json()).unwrap(),
+            r#"{"type":"json_object"}"#,
+        );
+        assert_eq!(
+            serde_json::to_string(
+                &ResponseFormat::json_schema("n", json!({"type": "object"})).strict(true)
+            )
+            .unwrap(),
+            r#"{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"},"strict":true}}"#,
+        );
+    }
+
+    #[test]
+    fn a_schema_is_an_object_with_a_name() {
+        assert!(
+            ResponseFormat::json_schema("n", json!({}))
+                .validate()
+                .is_ok()
+        );
+        assert!(
+            ResponseFormat::json_schema("n", json!([]))
+                .validate()
+                .is_err()
+        );
+        assert!(
+            ResponseFormat::json_schema("n n", json!({}))
+                .validate()
+                .is_err()
+        );
+    }
+}

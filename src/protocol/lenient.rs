@@ -1,0 +1,160 @@
+//! Reading JSON that may be of another shape than it should be.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// A member that is as good as absent when it has another shape.
+pub(crate) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).ok())
+}
+
+/// A text: a string, the texts of an array of parts, or nothing for all else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl Text<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text, if there is any.
+    pub(crate) fn some(&self) -> Option<&str> {
+        (!self.0.is_empty()).then_some(&*self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Self)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(""))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(""))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(""))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(""))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(""))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
+        #[derive(Deserialize)]
+        struct Part<'a> {
+            #[serde(borrow, default)]
+            text: Text<'a>,
+        }
+        let mut all = String::new();
+        while let Some(part) = parts.next_element::<&RawValue>()? {
+            if let Ok(part) = serde_json::from_str::<Part<'_>>(part.get()) {
+                all.push_str(&part.text.0);
+            }
+        }
+        Ok(Cow::Owned(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Cow::Borrowed(""))
+    }
+}
+
+/// A count: negative, broken and absurd numbers become the nearest that can be, anything else zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Count(pub(crate) u64);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        let text = raw.get().trim_matches('"');
+        let count = text.parse().unwrap_or_else(|_| {
+            let number = text.parse::<f64>().unwrap_or(0.0);
+            // Casts of floats saturate, and NaN becomes zero.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "saturating is what is wanted"
+            )]
+            let count = number as u64;
+            count
+        });
+        Ok(Self(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_may_be_a_string_parts_or_nothing() {
+        let text = |json| {
+            serde_json::from_str::<Text<'_>>(json)
+                .unwrap()
+                .0
+                .into_owned()
+        };
+
+        assert_eq!(text(r#""a\nb""#), "a\nb");
+        assert_eq!(
+            text(r#"[{"type":"text","text":"a"},{"type":"image"},7,{"text":"b"}]"#),
+            "ab"
+        );
+        for odd in ["null", "7", "-1.5", "true", "{}", "[]"] {
+            assert_eq!(text(odd), "", "{odd}");
+        }
+    }
+
+    #[test]
+    fn j3_counts_saturate() {
+        let count = |json| serde_json::from_str::<Count>(json).unwrap().0;
+
+        assert_eq!(count("7"), 7);
+        assert_eq!(count(r#""7""#), 7);
+        assert_eq!(count("7.9"), 7);
+        assert_eq!(count("-3"), 0);
+        assert_eq!(count("1e400"), u64::MAX);
+        assert_eq!(count("18446744073709551616"), u64::MAX);
+        for odd in ["null", "{}", "[]", r#""many""#, r#""NaN""#] {
+            assert_eq!(count(odd), 0, "{odd}");
+        }
+    }
+}

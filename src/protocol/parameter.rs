@@ -1,0 +1,211 @@
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::Dialect;
+
+/// How much a reasoning model thinks before it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ReasoningEffort {
+    /// Not at all.
+    None,
+    /// As little as the model can.
+    Minimal,
+    /// Little.
+    Low,
+    /// Somewhat.
+    Medium,
+    /// Much.
+    High,
+    /// Very much.
+    XHigh,
+    /// As much as the model can.
+    Max,
+}
+
+impl ReasoningEffort {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+}
+
+impl fmt::Display for ReasoningEffort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the model may answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Modality {
+    /// Text.
+    Text,
+    /// Sound; needs [`ChatRequest::audio`](super::ChatRequest::audio).
+    Audio,
+}
+
+/// The encoding of sound inside a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum AudioFormat {
+    /// RIFF WAVE.
+    Wav,
+    /// MPEG layer 3.
+    Mp3,
+    /// Free Lossless Audio Codec.
+    Flac,
+    /// Opus.
+    Opus,
+    /// Samples of 16 bits without a header: the only one that streams.
+    Pcm16,
+}
+
+/// How sound is asked for in a chat: a voice and a format.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct AudioOutput {
+    pub(super) voice: String,
+    pub(super) format: AudioFormat,
+}
+
+impl AudioOutput {
+    /// Sound in `voice`, for example `alloy` or `nova`, encoded as `format`.
+    #[must_use]
+    pub fn new(voice: impl Into<String>, format: AudioFormat) -> Self {
+        Self {
+            voice: voice.into(),
+            format,
+        }
+    }
+}
+
+/// How much of the web a searching model reads into its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SearchContext {
+    /// Little, and cheap.
+    Low,
+    /// Somewhat.
+    Medium,
+    /// Much.
+    High,
+}
+
+/// What the service filters out of prompts and answers.
+///
+/// On the wire a list of words; [`Safety::on`] is the plain switch of old, which is the only form
+/// that images of the v1 dialect know.
+///
+/// ```
+/// use blossom::protocol::Safety;
+///
+/// assert_eq!(Safety::on().to_string(), "true");
+/// assert_eq!(Safety::default().violence().privacy().to_string(), "privacy,violence");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Safety(u8);
+
+impl Safety {
+    const NAMES: [(u8, &str); 6] = [
+        (1, "true"),
+        (2, "privacy"),
+        (4, "secrets"),
+        (8, "sexual"),
+        (16, "violence"),
+        (32, "shield"),
+    ];
+
+    /// The service's own choice, which is privacy and secrets.
+    #[must_use]
+    pub const fn on() -> Self {
+        Self(1)
+    }
+
+    /// Also filter personal data.
+    #[must_use]
+    pub const fn privacy(self) -> Self {
+        Self(self.0 | 2)
+    }
+
+    /// Also filter keys and passwords.
+    #[must_use]
+    pub const fn secrets(self) -> Self {
+        Self(self.0 | 4)
+    }
+
+    /// Also filter sexual content.
+    #[must_use]
+    pub const fn sexual(self) -> Self {
+        Self(self.0 | 8)
+    }
+
+    /// Also filter violence.
+    #[must_use]
+    pub const fn violence(self) -> Self {
+        Self(self.0 | 16)
+    }
+
+    /// Also shield the model from prompt injection.
+    #[must_use]
+    pub const fn shield(self) -> Self {
+        Self(self.0 | 32)
+    }
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether this is the plain switch, without a list.
+    pub(super) const fn is_switch(self) -> bool {
+        self.0 == 1
+    }
+}
+
+impl fmt::Display for Safety {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = Self::NAMES.iter().filter(|(bit, _)| self.0 & bit != 0);
+        for (position, (_, name)) in names.enumerate() {
+            if position > 0 {
+                f.write_str(",")?;
+            }
+            f.write_str(name)?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Safety {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_switch() {
+            serializer.serialize_bool(true)
+        } else {
+            serializer.collect_str(self)
+        }
+    }
+}
+
+/// The highest temperature that a dialect takes.
+pub(super) const fn max_temperature(dialect: Dialect) -> f64 {
+    match dialect {
+        Dialect::V1 => 3.0,
+        Dialect::Enter | Dialect::Gen => 2.0,
+    }
+}
+
+/// The range of a seed: `-1` leaves the choice to the service.
+pub(super) const SEED: (i64, i64) = (-1, 2_147_483_647);

@@ -1,0 +1,251 @@
+//! Whole chat replies.
+
+use serde::Deserialize;
+
+use super::{
+    Delta, ToolCall,
+    lenient::{Text, lenient},
+    usage::WireUsage,
+};
+use crate::layers::types::Usage;
+
+/// A whole chat reply, read tolerantly: everything but `choices` may be absent or null.
+#[derive(Debug, Clone, Default)]
+pub struct ChatReply {
+    content: String,
+    reasoning: Option<String>,
+    tool_calls: Vec<ToolCall>,
+    finish_reason: Option<String>,
+    usage: Option<Usage>,
+    model: Option<String>,
+    citations: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    // A bare message, as the plain text route gives it for tool calls, has no choices.
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow, default)]
+    model: Text<'a>,
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Option<WireUsage>,
+    #[serde(default, deserialize_with = "lenient")]
+    citations: Option<Vec<String>>,
+    #[serde(borrow, default)]
+    role: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    message: Option<Message<'a>>,
+    #[serde(borrow, default)]
+    finish_reason: Text<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    content: Text<'a>,
+    #[serde(borrow, default)]
+    reasoning_content: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    content_blocks: Option<Vec<Block<'a>>>,
+    #[serde(default, deserialize_with = "lenient")]
+    tool_calls: Option<Vec<ToolCall>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Block<'a> {
+    #[serde(borrow, default)]
+    pub(super) thinking: Text<'a>,
+}
+
+impl ChatReply {
+    /// Reads a reply.
+    ///
+    /// # Errors
+    ///
+    /// The JSON cannot be read, is nested deeper than 128, or holds no message.
+    pub fn decode(body: &[u8]) -> Result<Self, serde_json::Error> {
+        use serde::de::Error as _;
+
+        let wire: Wire<'_> = serde_json::from_slice(body)?;
+        let (message, finish_reason) = match wire.choices {
+            Some(choices) => {
+                let first = choices.into_iter().next();
+                let first = first.ok_or_else(|| serde_json::Error::custom("no choices"))?;
+                let message = first.message;
+                let message = message.ok_or_else(|| serde_json::Error::custom("no message"))?;
+                (message, first.finish_reason)
+            }
+            None if !wire.role.is_empty() => (serde_json::from_slice(body)?, Text::default()),
+            None => return Err(serde_json::Error::custom("no choices")),
+        };
+        let reasoning = match message.reasoning_content.some() {
+            Some(reasoning) => Some(reasoning.to_owned()),
+            None => message.content_blocks.and_then(|blocks| thinking(&blocks)),
+        };
+        let tool_calls = message.tool_calls.unwrap_or_default();
+        // The service's own rule: calls of tools are why it ended.
+        let finish_reason = match finish_reason.some() {
+            None if !tool_calls.is_empty() => Some("tool_calls".to_owned()),
+            reason => reason.map(str::to_owned),
+        };
+        Ok(Self {
+            content: message.content.0.into_owned(),
+            reasoning,
+            tool_calls,
+            finish_reason,
+            usage: wire.usage.map(|usage| usage.normalize()),
+            model: wire.model.some().map(str::to_owned),
+            citations: wire.citations.unwrap_or_default(),
+        })
+    }
+
+    /// The text; empty with tool calls.
+    #[must_use]
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+
+    /// The text, taken out.
+    #[must_use]
+    pub fn into_content(self) -> String {
+        self.content
+    }
+
+    /// What the model thought.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<&str> {
+        self.reasoning.as_deref()
+    }
+
+    /// The tools that the model asks to call.
+    #[must_use]
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        &self.tool_calls
+    }
+
+    /// Why the generation ended.
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&str> {
+        self.finish_reason.as_deref()
+    }
+
+    /// The tokens that were counted.
+    #[must_use]
+    pub const fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// The model that answered.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// The sources of a model that searches.
+    #[must_use]
+    pub fn citations(&self) -> &[String] {
+        &self.citations
+    }
+
+    /// The reply as the only piece of a stream.
+    #[must_use]
+    pub fn to_delta(&self) -> Delta {
+        Delta::whole(self)
+    }
+}
+
+pub(super) fn thinking(blocks: &[Block<'_>]) -> Option<String> {
+    let all: String = blocks.iter().map(|block| &*block.thinking.0).collect();
+    (!all.is_empty()).then_some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_full_reply() {
+        let reply = ChatReply::decode(
+            br#"{"id":"x","created":1795469939000,"model":"m","choices":[{"index":0,"message":{
+                "role":"assistant","content":"Hello","reasoning_content":"hm"},
+                "finish_reason":"stop","logprobs":null}],
+                "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7},
+                "citations":["https://example.com"]}"#,
+        )
+        .unwrap();
+
+        assert_eq!(reply.content(), "Hello");
+        assert_eq!(reply.reasoning(), Some("hm"));
+        assert_eq!(reply.finish_reason(), Some("stop"));
+        assert_eq!(reply.usage().unwrap().total_tokens, 7);
+        assert_eq!(reply.model(), Some("m"));
+        assert_eq!(reply.citations(), ["https://example.com"]);
+    }
+
+    #[test]
+    fn only_choices_and_message_are_needed() {
+        let reply = ChatReply::decode(br#"{"choices":[{"message":{"content":"Hi"}}]}"#).unwrap();
+        assert_eq!(reply.content(), "Hi");
+
+        let nulls = br#"{"choices":[{"message":{"content":null,"tool_calls":null},
+            "finish_reason":null}],"usage":null,"model":null}"#;
+        assert_eq!(ChatReply::decode(nulls).unwrap().content(), "");
+
+        for broken in [
+            "{}",
+            "[]",
+            r#"{"choices":[]}"#,
+            r#"{"choices":[{}]}"#,
+            "hello",
+            "",
+        ] {
+            assert!(ChatReply::decode(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn tool_calls_with_null_content_are_a_success() {
+        let reply = ChatReply::decode(
+            br#"{"choices":[{"message":{"content":null,"tool_calls":[{"id":"c1","type":"function",
+                "function":{"name":"f","arguments":"{}"}}]}}]}"#,
+        )
+        .unwrap();
+
+        assert_eq!(reply.tool_calls()[0].name(), "f");
+        assert_eq!(reply.finish_reason(), Some("tool_calls"));
+    }
+
+    #[test]
+    fn reasoning_may_come_in_blocks_and_content_in_parts() {
+        let reply = ChatReply::decode(
+            br#"{"choices":[{"message":{"content":[{"type":"text","text":"a"}],
+                "content_blocks":[{"type":"thinking","thinking":"hm"},
+                {"type":"redacted_thinking","data":""}]}}]}"#,
+        )
+        .unwrap();
+
+        assert_eq!((reply.content(), reply.reasoning()), ("a", Some("hm")));
+    }
+
+    #[test]
+    fn a_bare_message_is_a_reply() {
+        let reply = ChatReply::decode(
+            br#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function",
+                "function":{"name":"f","arguments":""}}]}"#,
+        );
+
+        assert_eq!(reply.unwrap().tool_calls().len(), 1);
+    }
+
+    #[test]
+    fn k13_deep_json_is_an_error_and_no_crash() {
+        let deep = format!(r#"{{"choices":{}"#, "[".repeat(200_000));
+
+        assert!(ChatReply::decode(deep.as_bytes()).is_err());
+    }
+}

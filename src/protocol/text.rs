@@ -1,0 +1,235 @@
+use bytes::Bytes;
+use http::Request;
+
+use super::{
+    ChatRequest, Dialect, Endpoint, Invalid, Message,
+    encode::{self, EVENTS, TEXT, Url},
+    invalid,
+    parameter::{ReasoningEffort, SEED, max_temperature},
+};
+
+/// A request for the answer to one prompt.
+///
+/// It goes as a `GET` with the prompt in the path. A prompt that a path cannot hold (`.` and `..`,
+/// which vanish on the way, the empty one, and those that make the URL longer than 2,048
+/// characters) goes as a chat instead.
+///
+/// ```
+/// use blossom::protocol::{Endpoint, TextRequest};
+///
+/// let http = TextRequest::new("a/b?").encode(&Endpoint::default())?;
+/// assert_eq!(http.uri(), "https://gen.pollinations.ai/text/a%2Fb%3F");
+/// # Ok::<_, blossom::protocol::Invalid>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct TextRequest {
+    prompt: String,
+    model: Option<String>,
+    system: Option<String>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    presence_penalty: Option<f64>,
+    frequency_penalty: Option<f64>,
+    max_tokens: Option<u64>,
+    seed: Option<i64>,
+    reasoning_effort: Option<ReasoningEffort>,
+    stream: bool,
+}
+
+/// Writes the setters.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, value: $type) -> Self {
+            self.$name = Some(value.into());
+            self
+        }
+    )*};
+}
+
+impl TextRequest {
+    /// A request for the answer to `prompt`.
+    #[must_use]
+    pub fn new(prompt: impl Into<String>) -> Self {
+        Self {
+            prompt: prompt.into(),
+            ..Self::default()
+        }
+    }
+
+    setters! {
+        /// The model or an alias of it.
+        model: impl Into<String>;
+        /// A system message.
+        system: impl Into<String>;
+        /// How much chance there is: 0 to 2, in the v1 dialect to 3.
+        temperature: f64;
+        /// Samples from the likeliest part of this mass, 0 to 1.
+        top_p: f64;
+        /// Lowers the chance of what has been said, -2 to 2.
+        presence_penalty: f64;
+        /// Lowers the chance of what is said often, -2 to 2.
+        frequency_penalty: f64;
+        /// The most tokens of the answer.
+        max_tokens: u64;
+        /// Makes the answer repeatable, -1 to 2147483647. The service takes 0 if none is sent.
+        seed: i64;
+        /// How long a reasoning model thinks.
+        reasoning_effort: ReasoningEffort;
+    }
+
+    /// Asks for a stream.
+    #[must_use]
+    pub const fn stream(mut self, stream: bool) -> Self {
+        self.stream = stream;
+        self
+    }
+
+    fn validate(&self, dialect: Dialect) -> Result<(), Invalid> {
+        if self.prompt.is_empty() {
+            return Err(Invalid::new("prompt", "must not be empty"));
+        }
+        invalid::not_empty("model", self.model.as_deref())?;
+        let temperature = max_temperature(dialect);
+        invalid::number("temperature", self.temperature, 0.0, temperature)?;
+        invalid::number("top_p", self.top_p, 0.0, 1.0)?;
+        invalid::number("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
+        invalid::number("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
+        invalid::integer("seed", self.seed, SEED.0, SEED.1)
+    }
+
+    /// The request as it goes on the wire, without a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] names the parameter that is out of its range.
+    pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
+        self.validate(endpoint.dialect())?;
+        if !encode::fits_path(&self.prompt) {
+            return self.as_chat().encode(endpoint);
+        }
+        let path = match endpoint.dialect() {
+            Dialect::V1 => "/",
+            Dialect::Enter => "/generate/text/",
+            Dialect::Gen => "/text/",
+        };
+        let mut url = Url::new(endpoint.base(), path).segment(&self.prompt);
+        url.pair("model", self.model.as_deref());
+        url.pair("system", self.system.as_deref());
+        url.pair("temperature", self.temperature);
+        url.pair("top_p", self.top_p);
+        url.pair("presence_penalty", self.presence_penalty);
+        url.pair("frequency_penalty", self.frequency_penalty);
+        url.pair("max_tokens", self.max_tokens);
+        url.pair("seed", self.seed);
+        url.pair("reasoning_effort", self.reasoning_effort);
+        url.flag("stream", self.stream);
+        if url.is_too_long() {
+            return self.as_chat().encode(endpoint);
+        }
+        let accept = if self.stream { EVENTS } else { TEXT };
+        Ok(encode::get(url.build()?, accept))
+    }
+
+    /// The same as a chat.
+    fn as_chat(&self) -> ChatRequest {
+        let system = self.system.as_ref().map(Message::system);
+        let user = Message::user(&self.prompt);
+        let mut chat = ChatRequest::new(system.into_iter().chain([user])).stream(self.stream);
+        macro_rules! copy {
+            ($($name:ident),*) => {$(
+                if let Some(value) = &self.$name {
+                    chat = chat.$name(value.clone());
+                }
+            )*};
+        }
+        copy!(
+            model,
+            temperature,
+            top_p,
+            presence_penalty,
+            frequency_penalty,
+            max_tokens,
+            seed,
+            reasoning_effort
+        );
+        chat
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encoded(prompt: &str) -> Request<Bytes> {
+        TextRequest::new(prompt)
+            .encode(&Endpoint::default())
+            .unwrap()
+    }
+
+    #[test]
+    fn k3_odd_prompts_are_one_segment_of_the_path() {
+        for (prompt, path) in [
+            ("../../account", "/text/..%2F..%2Faccount"),
+            ("%2e%2e/x", "/text/%252e%252e%2Fx"),
+            ("a\\..\\b", "/text/a%5C..%5Cb"),
+            ("a#b", "/text/a%23b"),
+            ("a?token=x", "/text/a%3Ftoken%3Dx"),
+            ("a\r\nb", "/text/a%0D%0Ab"),
+            ("a/b", "/text/a%2Fb"),
+        ] {
+            assert_eq!(encoded(prompt).uri().path(), path);
+        }
+    }
+
+    #[test]
+    fn prompts_that_a_path_cannot_hold_go_as_a_chat() {
+        for prompt in [".", "..", &"long ".repeat(500)] {
+            let request = encoded(prompt);
+            assert_eq!(request.method(), http::Method::POST);
+            let body: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
+            assert_eq!(body["messages"][0]["content"], prompt);
+        }
+    }
+
+    #[test]
+    fn parameters_stand_in_the_query() {
+        let request = TextRequest::new("Hi")
+            .model("a&b")
+            .system("Be brief.")
+            .seed(7)
+            .stream(true)
+            .encode(&Endpoint::default())
+            .unwrap();
+
+        assert_eq!(
+            request.uri().query(),
+            Some("model=a%26b&system=Be%20brief.&seed=7&stream=true")
+        );
+    }
+
+    #[test]
+    fn an_empty_prompt_is_refused() {
+        let error = TextRequest::new("")
+            .encode(&Endpoint::default())
+            .unwrap_err();
+
+        assert_eq!(error.to_string(), "prompt must not be empty");
+    }
+
+    proptest! {
+        #[test]
+        fn every_prompt_is_one_segment_that_decodes_to_it(prompt in "\\PC{1,40}") {
+            let request = encoded(&prompt);
+            if request.method() == http::Method::GET {
+                let segment = request.uri().path().strip_prefix("/text/").unwrap();
+                prop_assert!(!segment.contains('/'));
+                let decoded = percent_encoding::percent_decode_str(segment).decode_utf8().unwrap();
+                prop_assert_eq!(decoded, prompt);
+            }
+        }
+    }
+}

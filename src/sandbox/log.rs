@@ -1,0 +1,181 @@
+//! What was asked, and how much is under way.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::fault::Fault;
+
+/// The most requests that are kept.
+const KEPT: usize = 10_000;
+
+/// A request as the sandbox understood it. Keys are redacted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Recorded {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Value,
+    pub(super) prompt: Option<String>,
+    pub(super) parsed: Value,
+    pub(super) dropped: Vec<String>,
+}
+
+impl Recorded {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The path as it came, still encoded.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The pairs of the query, decoded.
+    #[must_use]
+    pub fn query(&self) -> &[(String, String)] {
+        &self.query
+    }
+
+    /// The value of a header, by its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The JSON body; `null` if there is none.
+    #[must_use]
+    pub const fn body(&self) -> &Value {
+        &self.body
+    }
+
+    /// The prompt: of the path, decoded, or the text of the last message.
+    #[must_use]
+    pub fn prompt(&self) -> Option<&str> {
+        self.prompt.as_deref()
+    }
+
+    /// The parameters that were understood, from query and body together.
+    #[must_use]
+    pub const fn parsed(&self) -> &Value {
+        &self.parsed
+    }
+
+    /// The members that were not understood, and would be dropped by the service.
+    #[must_use]
+    pub fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(super) struct Counts {
+    pub(super) count: u64,
+    pub(super) connections: u64,
+    pub(super) in_flight: u64,
+    pub(super) max_in_flight: u64,
+    #[serde(skip)]
+    pub(super) bytes_sent: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Log(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    counts: Counts,
+    requests: VecDeque<Recorded>,
+    fault: Option<Fault>,
+    script: VecDeque<(u16, String)>,
+    /// How often a fault with `times` has struck, by fault and prompt.
+    struck: HashMap<String, u64>,
+}
+
+impl Log {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn connected(&self) {
+        self.state().counts.connections += 1;
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.state().counts
+    }
+
+    pub(super) fn requests(&self) -> Vec<Recorded> {
+        self.state().requests.iter().cloned().collect()
+    }
+
+    pub(super) fn reset(&self) {
+        let mut state = self.state();
+        let in_flight = state.counts.in_flight;
+        state.counts = Counts {
+            in_flight,
+            max_in_flight: in_flight,
+            ..Counts::default()
+        };
+        state.requests.clear();
+        state.struck.clear();
+    }
+
+    pub(super) fn set_fault(&self, fault: Option<Fault>) {
+        self.state().fault = fault;
+    }
+
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.state().fault.clone()
+    }
+
+    pub(super) fn script(&self, replies: impl Iterator<Item = (u16, String)>) {
+        self.state().script.extend(replies);
+    }
+
+    pub(super) fn scripted(&self) -> Option<(u16, String)> {
+        self.state().script.pop_front()
+    }
+
+    pub(super) fn record(&self, request: Recorded) {
+        let mut state = self.state();
+        if state.requests.len() == KEPT {
+            state.requests.pop_front();
+        }
+        state.requests.push_back(request);
+    }
+
+    /// Whether a fault that strikes `times` times has struck them all for `key`; counts this one.
+    pub(super) fn spent(&self, key: String, times: u64) -> bool {
+        let mut state = self.state();
+        let struck = state.struck.entry(key).or_default();
+        *struck += 1;
+        *struck > times
+    }
+
+    pub(super) fn began(&self) {
+        let mut state = self.state();
+        let counts = &mut state.counts;
+        counts.count += 1;
+        counts.in_flight += 1;
+        counts.max_in_flight = counts.max_in_flight.max(counts.in_flight);
+    }
+
+    pub(super) fn ended(&self) {
+        let mut state = self.state();
+        state.counts.in_flight = state.counts.in_flight.saturating_sub(1);
+    }
+
+    pub(super) fn sent(&self, bytes: usize) {
+        self.state().counts.bytes_sent += bytes as u64;
+    }
+}
