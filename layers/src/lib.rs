@@ -20,6 +20,8 @@ pub mod buffer;
 mod error;
 #[cfg(feature = "observe")]
 pub mod observe;
+#[cfg(feature = "respond")]
+pub mod respond;
 #[cfg(feature = "sse")]
 pub mod sse;
 mod sync;

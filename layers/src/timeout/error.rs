@@ -1,5 +1,9 @@
 use std::{error, fmt, time::Duration};
 
+use crate::types::{Refusal, RefusalKind};
+
+const REFUSAL: Refusal = Refusal::new(RefusalKind::Timeout);
+
 /// Which clock fired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -14,7 +18,7 @@ pub enum Clock {
     Total,
 }
 
-/// A clock fired.
+/// A clock fired. Its source is a [`Refusal`] of kind [`RefusalKind::Timeout`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed {
     clock: Clock,
@@ -51,7 +55,11 @@ impl fmt::Display for Elapsed {
     }
 }
 
-impl error::Error for Elapsed {}
+impl error::Error for Elapsed {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&REFUSAL)
+    }
+}
 
 /// The body was held for too long without being read, and was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,4 +89,8 @@ impl fmt::Display for Unread {
     }
 }
 
-impl error::Error for Unread {}
+impl error::Error for Unread {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&REFUSAL)
+    }
+}

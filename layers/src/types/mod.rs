@@ -11,6 +11,7 @@
 //! | [`TokenEstimate`] | request | how many tokens we expect |
 //! | [`Outcome`] | response | what became of the reply, known when its body ends |
 //! | [`CacheStatus`] | response | where the reply came from |
+//! | [`Refusal`] | error | why a layer refused, for whoever answers |
 //! | [`CacheKey`], [`Usage`], [`Timing`], [`Nanos`] | inside others | identity, tokens, times, money |
 //!
 //! These are the only types by which layers tell one another anything.
@@ -30,6 +31,7 @@ mod observe;
 mod outcome;
 mod partition;
 mod price;
+mod refusal;
 mod scope;
 mod timing;
 mod usage;
@@ -44,6 +46,7 @@ pub use self::{
     outcome::{FinishReason, Outcome, Record},
     partition::{Partition, PartitionKey},
     price::{Nanos, Price},
+    refusal::{Refusal, RefusalKind},
     scope::{Owner, Scope, Tenant},
     timing::Timing,
     usage::Usage,
