@@ -1,4 +1,4 @@
-//! A Tower service stack for generative-AI HTTP APIs.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Of the library, not of its tests and examples.
 #![cfg_attr(
@@ -17,6 +17,7 @@
 mod builder;
 pub mod client;
 mod error;
+pub mod guide;
 pub mod policy;
 mod preset;
 pub mod protocol;

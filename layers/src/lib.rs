@@ -1,4 +1,19 @@
 //! Tower layers for generative HTTP services that hold until the body ends.
+//!
+//! Each is generic over `http::Request` and `http::Response`, and stands alone: in a client, an axum
+//! application, a tonic server. A feature each, none by default; without any, the crate is [`types`]
+//! and [`body`].
+//!
+//! | feature | what it adds | crates it pulls |
+//! | --- | --- | --- |
+//! | `buffer` | turns any request body into `ReqBody` | |
+//! | `observe` | watches a body once and publishes its `Outcome` | tokio |
+//! | `respond` | turns refusals into HTTP or gRPC answers | |
+//! | `sse` | the incremental event-stream decoder | memchr |
+//! | `task` | starts work that must outlive its caller | tokio |
+//! | `timeout` | four clocks: head, first event, idle, total | tokio |
+//! | `test-util` | inner services and bodies for tests of layers | tokio |
+//! | `full` | every one of them but `test-util` | |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Of the library, not of its tests and examples.
 #![cfg_attr(

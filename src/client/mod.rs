@@ -28,7 +28,7 @@ pub use self::{
     text::{Chat, Generate, StreamCall, TextCall, TextCalls},
 };
 use crate::{
-    Builder, Result,
+    Builder, Endpoint, Result,
     builder::{FromService, Settings},
     layers::{BoxError, body::ReqBody},
 };
@@ -125,6 +125,12 @@ impl Blossom {
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    /// Where its calls go. `Display` shows the base URL.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.shared.settings.endpoint
     }
 
     /// Text calls.

@@ -1,0 +1,259 @@
+//! A proxy with the client's stack, for any client in any language.
+//!
+//! The caller's key goes on to the upstream, and nowhere else. The upstream is chosen by the one who
+//! starts the gateway, never by a caller.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    middleware::{Next, from_fn},
+    routing::{get, post},
+};
+use blossom::{
+    Blossom, Body, Endpoint,
+    layers::{BoxError, respond::RespondLayer},
+    protocol::Dialect,
+    sandbox::Sandbox,
+};
+use clap::Parser;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
+    header::{self, AUTHORIZATION},
+};
+use tokio::{net::TcpListener, sync::watch};
+use tower::{ServiceExt, service_fn};
+
+/// A gateway that speaks the Blossom protocol on both sides.
+#[derive(Parser)]
+struct Arguments {
+    /// Where callers come in. Only loopback, until the gateway knows its callers.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where operators come in: /healthz.
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    admin: SocketAddr,
+    /// The base URL of the upstream.
+    #[arg(long, default_value = Endpoint::PUBLIC)]
+    upstream: String,
+    /// Starts on free ports over a sandbox, calls itself once, prints the answer and ends.
+    #[arg(long)]
+    check: bool,
+}
+
+/// What a stop waits for.
+const GRACE: Duration = Duration::from_secs(30);
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let mut arguments = Arguments::parse();
+    // The sandbox lives as long as its value.
+    let sandbox = if arguments.check {
+        Some(Sandbox::start()?)
+    } else {
+        None
+    };
+    if let Some(sandbox) = &sandbox {
+        arguments.upstream = sandbox.base_url().to_owned();
+        arguments.listen.set_port(0);
+        arguments.admin.set_port(0);
+    }
+    for address in [arguments.listen, arguments.admin] {
+        if !address.ip().is_loopback() {
+            return Err(
+                format!("{address} is not loopback: anybody could spend their keys here").into(),
+            );
+        }
+    }
+    let endpoint = Endpoint::new(Dialect::Gen, &arguments.upstream)?;
+    let listener = TcpListener::bind(arguments.listen).await?;
+    let admin = TcpListener::bind(arguments.admin).await?;
+    let base = format!("http://{}", listener.local_addr()?);
+    println!(
+        "listening on {base}, admin on http://{}",
+        admin.local_addr()?
+    );
+
+    let (stop, stopped) = watch::channel(());
+    let until = |mut stopped: watch::Receiver<()>| async move {
+        drop(stopped.changed().await);
+    };
+    let serve =
+        axum::serve(listener, app(endpoint)?).with_graceful_shutdown(until(stopped.clone()));
+    let health = Router::new().route("/healthz", get(|| async { "ok\n" }));
+    let admin = axum::serve(admin, health).with_graceful_shutdown(until(stopped));
+    let both = async { tokio::try_join!(serve.into_future(), admin.into_future()) };
+    let mut both = std::pin::pin!(both);
+
+    tokio::select! {
+        ended = &mut both => return ended.map(drop).map_err(Into::into),
+        checked = check(base), if arguments.check => return checked,
+        () = asked_to_stop() => println!("stopping; streams under way have {GRACE:?}"),
+    }
+    drop(stop);
+    match tokio::time::timeout(GRACE, both).await {
+        Ok(ended) => ended.map(drop).map_err(Into::into),
+        Err(_) => Err("streams were still under way at the end of the grace".into()),
+    }
+}
+
+/// Ends with Ctrl-C, or SIGTERM where there is one.
+async fn asked_to_stop() {
+    let interrupted = async { drop(tokio::signal::ctrl_c().await) };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                () = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupted.await;
+}
+
+#[derive(Clone)]
+struct Upstream {
+    client: Blossom,
+    endpoint: Endpoint,
+}
+
+fn app(endpoint: Endpoint) -> Result<Router, BoxError> {
+    let client = Blossom::builder()
+        .endpoint(endpoint.clone())
+        .without_api_key()
+        .build()?;
+    let upstream = Upstream { client, endpoint };
+    let chat = post(|State(upstream): State<Upstream>, request| async move {
+        upstream.forward("/v1/chat/completions", request).await
+    });
+    let models = get(|State(upstream): State<Upstream>, request| async move {
+        upstream.forward("/v1/models", request).await
+    });
+    Ok(Router::new()
+        .route("/v1/chat/completions", chat)
+        .route("/v1/models", models)
+        .layer(from_fn(harden))
+        .with_state(upstream))
+}
+
+/// Answers belong to their caller, and are what they say they are.
+async fn harden(request: Request<axum::body::Body>, next: Next) -> Response<axum::body::Body> {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "private, no-store"),
+        (header::VARY, "authorization"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+impl Upstream {
+    /// Sends a request on, and its answer back, frame by frame.
+    async fn forward(
+        self,
+        path: &'static str,
+        request: Request<axum::body::Body>,
+    ) -> Response<axum::body::Body> {
+        let (head, body) = request.into_parts();
+        let keyless = !head.headers.contains_key(AUTHORIZATION);
+        if keyless && !self.endpoint.is_loopback() {
+            return problem(
+                StatusCode::UNAUTHORIZED,
+                "Send your key as Authorization: Bearer.",
+            );
+        }
+        let Ok(uri) = format!("{}{path}", self.endpoint.base()).parse::<Uri>() else {
+            return problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The upstream cannot be named.",
+            );
+        };
+        let mut onward = Request::new(Body::stream(body));
+        *onward.method_mut() = head.method;
+        *onward.uri_mut() = uri;
+        *onward.headers_mut() = passed_on(&head.headers, &ONWARD);
+
+        let client = self.client;
+        let stack = tower::ServiceBuilder::new()
+            .layer(RespondLayer::new())
+            .service(service_fn(move |request| client.clone().oneshot(request)));
+        let Ok(answer) = stack.oneshot(onward).await;
+        let (head, body) = answer.into_parts();
+        let mut response = Response::new(axum::body::Body::new(body));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = passed_on(&head.headers, &BACK);
+        response
+    }
+}
+
+/// What goes to the upstream. Everything else stays here: cookies, hop-by-hop fields, who the caller
+/// is, and where it came in.
+const ONWARD: [HeaderName; 5] = [
+    AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::ACCEPT,
+    header::USER_AGENT,
+    HeaderName::from_static("x-sandbox-fault"),
+];
+
+/// What comes back.
+const BACK: [HeaderName; 7] = [
+    header::CONTENT_TYPE,
+    header::RETRY_AFTER,
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-model-used"),
+    HeaderName::from_static("x-usage-prompt-text-tokens"),
+    HeaderName::from_static("x-usage-completion-text-tokens"),
+];
+
+fn passed_on(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
+    let named = |name: &HeaderName| headers.get(name).map(|value| (name.clone(), value.clone()));
+    names.iter().filter_map(named).collect()
+}
+
+fn problem(status: StatusCode, detail: &str) -> Response<axum::body::Body> {
+    let title = status.canonical_reason().unwrap_or_default();
+    let code = status.as_u16();
+    let body = format!(
+        r#"{{"type":"about:blank","title":"{title}","status":{code},"detail":"{detail}"}}"#
+    );
+    let mut response = Response::new(axum::body::Body::from(body));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static("application/problem+json");
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// Calls the gateway as any client would: a list, an answer, a stream, a stream that is cut.
+async fn check(base: String) -> Result<(), BoxError> {
+    let client = Blossom::builder()
+        .base_url(base)
+        .api_key("sk_check")
+        .build()?;
+    println!("{} models", client.models().await?.len());
+    println!("{}", client.text().chat(["What is a gateway?"]).await?);
+    let stream = client.text().chat(["Tell me of a river."]).stream().await?;
+    println!("{}", stream.finish().await?);
+    let call = client.text().chat(["Tell me of a river."]);
+    let cut = call
+        .header("x-sandbox-fault", "cut;after-events=6")
+        .stream()
+        .await?;
+    match cut.finish().await {
+        Ok(_) => Err("a stream that was cut must not look whole".into()),
+        Err(error) => {
+            println!("cut: {error}");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The main job: one text call and one streamed call.
+//!
+//! Without arguments it runs against the embedded sandbox, at no cost. With `--live` it uses the
+//! real service, with the key in `BLOSSOM_API_KEY`.
+
+use std::io::Write as _;
+
+use blossom::{Blossom, sandbox::Sandbox};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let live = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--live") => true,
+        Some(other) => return Err(format!("unknown argument {other}; there is --live").into()),
+    };
+    // The sandbox lives as long as its value.
+    let sandbox = if live { None } else { Some(Sandbox::start()?) };
+    let client = match &sandbox {
+        Some(sandbox) => Blossom::builder().base_url(sandbox.base_url()).build()?,
+        None => Blossom::from_env()?,
+    };
+    match &sandbox {
+        Some(sandbox) => println!("using the sandbox at {}", sandbox.base_url()),
+        None => println!("using the live service at {}", client.endpoint()),
+    }
+
+    let answer = client
+        .text()
+        .generate("What is Rust?")
+        .max_tokens(200)
+        .await?;
+    println!("\n{answer}");
+
+    let mut stream = client
+        .text()
+        .generate("Write a short story")
+        .stream()
+        .await?;
+    println!();
+    while let Some(delta) = stream.next().await {
+        print!("{}", delta?);
+        std::io::stdout().flush()?;
+    }
+    let whole = stream.finish().await?;
+    println!();
+
+    for (name, text) in [("text", &answer), ("stream", &whole)] {
+        if let Some(usage) = text.usage() {
+            println!("{name}: {} tokens", usage.total_tokens);
+        }
+    }
+    Ok(())
+}

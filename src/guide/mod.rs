@@ -1,0 +1,17 @@
+//! The manual.
+
+/// Layers in an axum application.
+#[doc = include_str!("axum.md")]
+pub mod axum {}
+
+/// Layers on a tonic server and channel.
+#[doc = include_str!("tonic.md")]
+pub mod tonic {}
+
+/// How it is built, and what must stay so.
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
+
+/// Every failure, its kind, and what to do.
+#[doc = include_str!("errors.md")]
+pub mod errors {}
