@@ -191,7 +191,7 @@ impl Builder {
         let mut transport = Transport::builder().connect_timeout(self.connect_timeout);
         match self.api_key {
             Some(ApiKeySource::Key(key)) => {
-                transport = transport.api_key(ApiKey::new(&key).map_err(builder_error)?);
+                transport = transport.api_key(ApiKey::new(key).map_err(builder_error)?);
             }
             None if settings.endpoint.needs_key() => return Err(no_key(&settings.endpoint)),
             Some(ApiKeySource::Caller) | None => {}

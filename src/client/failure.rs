@@ -12,7 +12,10 @@ use crate::{
         timeout::{Clock, Elapsed, Unread},
     },
     protocol::{self, Failure, Form, Invalid},
-    transport::{ConnectError, ConnectFailure, Refused, SendError},
+    transport::{
+        ConnectCause, ConnectError, InvalidResponse, NoAuthority, PlainHttpRefused, TlsUnavailable,
+        UnsupportedScheme, UserInfoRefused, nothing_was_sent,
+    },
 };
 
 /// The most of an answer that is shown when it is not what was asked for.
@@ -28,7 +31,11 @@ pub(crate) fn invalid(invalid: &Invalid) -> Error {
 /// The stack gave an error instead of a response.
 pub(crate) fn of_call(error: BoxError) -> Error {
     typed(error, |error| {
-        Error::new(ErrorKind::Connect, error.to_string()).with_source(error)
+        // A generation may have begun: whether to pay for another is not ours to say.
+        let retryable = nothing_was_sent(&*error);
+        Error::new(ErrorKind::Connect, error.to_string())
+            .with_retryable(retryable)
+            .with_source(error)
     })
 }
 
@@ -75,26 +82,35 @@ fn typed(error: BoxError, other: impl FnOnce(BoxError) -> Error) -> Error {
 
 fn transport(error: BoxError, other: impl FnOnce(BoxError) -> Error) -> Error {
     if let Some(connect) = cause_ref::<ConnectError>(&*error) {
-        let kind = match connect.failure() {
-            ConnectFailure::Timeout => ErrorKind::Timeout,
+        let kind = match connect.cause() {
+            ConnectCause::Timeout => ErrorKind::Timeout,
             _ => ErrorKind::Connect,
         };
-        let retryable = connect.failure() != ConnectFailure::Tls;
+        let retryable = connect.cause() != ConnectCause::Tls;
         Error::new(kind, connect.to_string())
             .with_retryable(retryable)
             .with_suggestion("check the base URL and the network; connect_timeout is the limit")
             .with_source(error)
-    } else if let Some(refused) = cause_ref::<Refused>(&*error) {
-        Error::new(ErrorKind::InvalidRequest, refused.to_string()).with_source(error)
-    } else if let Some(send) = cause_ref::<SendError>(&*error) {
-        // A generation may have begun: whether to pay for another is not ours to say.
-        let retryable = !send.was_sent();
-        Error::new(ErrorKind::Connect, send.to_string())
-            .with_retryable(retryable)
+    } else if is_refused(&error) {
+        Error::new(ErrorKind::InvalidRequest, error.to_string()).with_source(error)
+    } else if let Some(response) = cause_ref::<InvalidResponse>(&*error) {
+        Error::new(ErrorKind::Decode, response.to_string())
+            .with_retryable(false)
+            .with_suggestion("check the base URL: what answers there is no such service")
             .with_source(error)
     } else {
         other(error)
     }
+}
+
+/// Whether the transport would not send the request where it was to go.
+fn is_refused(error: &BoxError) -> bool {
+    let error = &**error;
+    cause_ref::<NoAuthority>(error).is_some()
+        || cause_ref::<PlainHttpRefused>(error).is_some()
+        || cause_ref::<TlsUnavailable>(error).is_some()
+        || cause_ref::<UnsupportedScheme>(error).is_some()
+        || cause_ref::<UserInfoRefused>(error).is_some()
 }
 
 /// The upstream answered with a status that is no success.

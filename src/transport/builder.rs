@@ -1,185 +1,354 @@
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{error, fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
+use blossom_layers::BoxError;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 
+#[cfg(feature = "_tls")]
+use super::connect::{Added, Roots, client_config};
 use super::{
-    ApiKey, InvalidTransport, Transport,
-    connect::{Connector, Inner},
+    ApiKey, Resolve, Transport,
+    connect::{Connector, Dialer, Proxies, Sockets, SystemResolver},
+    policy::Policy,
+    service::Shared,
 };
 
-/// The window of an HTTP/2 stream: what the upstream may send before it is read.
-const STREAM_WINDOW: u32 = 64 * 1024;
-
-/// How many unread streams must not freeze a connection.
-const STREAMS: u32 = 256;
-
-/// Builds a [`Transport`]; see [`Transport::builder`].
+/// Sets a [`Transport`] up.
 ///
-/// | setting | default |
-/// | --- | --- |
-/// | `connect_timeout` | 10 s, TLS included |
-/// | `pool_idle_timeout` | 60 s |
-/// | `max_idle_per_host` | 64 |
-/// | `http2_prior_knowledge` | off: HTTP/2 is agreed on in the TLS handshake |
-///
-/// Not to be set: `TCP_NODELAY` is on, TCP keep-alive 60 s, an HTTP/2 ping after 20 s of silence
-/// with 10 s for its answer, an HTTP/2 window of 64 KiB a stream and enough for 256 unread streams a
-/// connection, 128 headers and 128 KiB of them.
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until it is built"]
-pub struct TransportBuilder {
+/// | option | default | why |
+/// | --- | --- | --- |
+/// | [`connect_timeout`](Self::connect_timeout) | 10 s | a name, a connection and TLS take less than one, even far away |
+/// | [`pool_idle_timeout`](Self::pool_idle_timeout) | 60 s | most servers close an idle connection after 60 s or more |
+/// | [`pool_max_idle_per_host`](Self::pool_max_idle_per_host) | 256 | four times the calls in flight of a client as it comes |
+/// | [`tcp_keep_alive`](Self::tcp_keep_alive) | 20 s | shorter than what routers remember of a silent connection |
+/// | [`http2_stream_window_bytes`](Self::http2_stream_window_bytes) | 64 KiB | text needs no more; 256 KiB is better for images |
+/// | [`max_in_flight`](Self::max_in_flight) | 64 | the connection's window lets that many readers pause |
+/// | [`http2_keep_alive`](Self::http2_keep_alive) | 20 s, 10 s | a dead peer is found within 30 s, while a model thinks in silence |
+/// | [`max_head_bytes`](Self::max_head_bytes) | 64 KiB | real heads have less than 8 |
+#[must_use]
+pub struct Builder {
     api_key: Option<ApiKey>,
+    policy: Policy,
+    resolver: Box<dyn Resolve>,
+    #[cfg(feature = "_tls")]
+    roots: Roots,
+    proxy: Option<String>,
+    proxy_bypass: String,
+    proxy_from_env: bool,
     connect_timeout: Duration,
-    pool_idle_timeout: Duration,
-    max_idle_per_host: usize,
-    http2_prior_knowledge: bool,
-    plain_http: BTreeSet<String>,
-    #[cfg(feature = "tls-ring")]
-    roots: Vec<Vec<u8>>,
+    tcp_keep_alive: Option<Duration>,
+    pool_idle_timeout: Option<Duration>,
+    pool_max_idle_per_host: usize,
+    http2_only: bool,
+    stream_window_bytes: u32,
+    max_in_flight: NonZeroU32,
+    http2_keep_alive: Option<(Duration, Duration)>,
+    max_head_bytes: u32,
 }
 
-impl Default for TransportBuilder {
-    fn default() -> Self {
+impl Builder {
+    pub(super) fn new() -> Self {
         Self {
             api_key: None,
+            policy: Policy::default(),
+            resolver: Box::new(SystemResolver),
+            #[cfg(feature = "_tls")]
+            roots: Roots::default(),
+            proxy: None,
+            proxy_bypass: String::new(),
+            proxy_from_env: false,
             connect_timeout: Duration::from_secs(10),
-            pool_idle_timeout: Duration::from_secs(60),
-            max_idle_per_host: 64,
-            http2_prior_knowledge: false,
-            plain_http: BTreeSet::new(),
-            #[cfg(feature = "tls-ring")]
-            roots: Vec::new(),
+            tcp_keep_alive: Some(Duration::from_secs(20)),
+            pool_idle_timeout: Some(Duration::from_secs(60)),
+            pool_max_idle_per_host: 256,
+            http2_only: false,
+            stream_window_bytes: 64 * 1024,
+            max_in_flight: const { NonZeroU32::new(64).unwrap() },
+            http2_keep_alive: Some((Duration::from_secs(20), Duration::from_secs(10))),
+            max_head_bytes: 64 * 1024,
         }
     }
-}
 
-impl TransportBuilder {
-    /// The key that is sent in the `Authorization` header of requests that bear none.
+    /// Adds `Authorization: Bearer ..` with `key` to requests that have no such header.
+    ///
+    /// Default: none.
     pub fn api_key(mut self, key: ApiKey) -> Self {
         self.api_key = Some(key);
         self
     }
 
-    /// How long to wait for a connection, TLS included. Default: 10 s.
+    /// Lets requests to `host` go without TLS, at any port. May be given several times.
+    ///
+    /// `host` is a name or an address as it stands in the URI, without port (`[fd00::1]` with its
+    /// brackets); case does not matter. Key and prompts can be read by everybody on the way.
+    /// Default: loopback only.
+    pub fn allow_plain_http(mut self, host: impl Into<String>) -> Self {
+        self.policy.plain_http.push(host.into());
+        self
+    }
+
+    /// Looks names up with `resolver`. Default: the system's resolver.
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.resolver = Box::new(resolver);
+        self
+    }
+
+    /// Also trusts the certificate authorities in `pem`, one or more `CERTIFICATE` blocks.
+    ///
+    /// For services with a private authority. Default: Mozilla's list, compiled in.
+    #[cfg(feature = "_tls")]
+    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots.added.push(Added::Pem(pem.into()));
+        self
+    }
+
+    /// Also trusts the certificate authority in `der`.
+    ///
+    /// For services with a private authority. Default: Mozilla's list, compiled in.
+    #[cfg(feature = "_tls")]
+    pub fn root_certificate_der(mut self, der: impl Into<Vec<u8>>) -> Self {
+        self.roots.added.push(Added::Der(der.into()));
+        self
+    }
+
+    /// Whether to trust what the operating system trusts as well.
+    ///
+    /// It is read once, in [`build`](Self::build). Default: no.
+    #[cfg(all(feature = "native-roots", feature = "_tls"))]
+    pub const fn native_roots(mut self, native: bool) -> Self {
+        self.roots.native = native;
+        self
+    }
+
+    /// Sends everything but loopback through the HTTP proxy at `proxy`, by a CONNECT tunnel.
+    ///
+    /// `http://host:port`, or `http://user:password@host:port`. The proxy learns the name and port
+    /// of the target and never the key, nor anything else of an `https` request. Wins over
+    /// [`proxy_from_env`](Self::proxy_from_env). Default: none.
+    pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
+        self.proxy = Some(proxy.into());
+        self
+    }
+
+    /// Hosts that [`proxy`](Self::proxy) is not for, in the form of `NO_PROXY`.
+    ///
+    /// Commas between entries; an entry is a domain (with all below it), an address, a network such
+    /// as `10.0.0.0/8`, or `*`. Default: none.
+    pub fn proxy_bypass(mut self, hosts: impl Into<String>) -> Self {
+        self.proxy_bypass = hosts.into();
+        self
+    }
+
+    /// Whether to take proxies from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    ///
+    /// They are read once, in [`build`](Self::build). Default: no: the environment is not looked at.
+    pub const fn proxy_from_env(mut self, from_env: bool) -> Self {
+        self.proxy_from_env = from_env;
+        self
+    }
+
+    /// How long looking the name up, connecting and TLS may take together.
+    ///
+    /// Zero gives up unless the connection is there at once; `Duration::MAX` waits as long as the
+    /// system does. Default: 10 s.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long a connection is kept without a request. Default: 60 s.
-    pub const fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
+    /// The silence after which the system asks the peer whether it is still there. `None`: never.
+    ///
+    /// Default: 20 s.
+    pub const fn tcp_keep_alive(mut self, after: Option<Duration>) -> Self {
+        self.tcp_keep_alive = after;
+        self
+    }
+
+    /// How long an unused connection is kept. `None`: until the peer closes it.
+    ///
+    /// Longer saves handshakes; longer than the peer's own limit costs stale connections, which are
+    /// noticed but cost a retry. Default: 60 s.
+    pub const fn pool_idle_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.pool_idle_timeout = timeout;
         self
     }
 
-    /// How many connections without a request are kept for a host. Default: 64; 0 keeps none.
-    pub const fn max_idle_per_host(mut self, connections: usize) -> Self {
-        self.max_idle_per_host = connections;
+    /// How many unused connections are kept for each host. Zero: none, each request opens its own.
+    ///
+    /// Only for HTTP/1; HTTP/2 needs one. Default: 256.
+    pub const fn pool_max_idle_per_host(mut self, connections: usize) -> Self {
+        self.pool_max_idle_per_host = connections;
         self
     }
 
-    /// Speaks HTTP/2 without asking first, also without TLS. Only for servers that are known to.
-    pub const fn http2_prior_knowledge(mut self) -> Self {
-        self.http2_prior_knowledge = true;
+    /// Whether to speak only HTTP/2, also without TLS, where nothing can be negotiated.
+    ///
+    /// Default: no: HTTP/2 where TLS agrees on it, else HTTP/1.1.
+    pub const fn http2_prior_knowledge(mut self, only: bool) -> Self {
+        self.http2_only = only;
         self
     }
 
-    /// Allows plain `http` to `host`, which would else be refused: whoever is on the way can read
-    /// key and prompt. Loopback needs no leave.
-    pub fn allow_plain_http(mut self, host: impl Into<String>) -> Self {
-        self.plain_http.insert(host.into().to_ascii_lowercase());
+    /// How many bytes of one HTTP/2 answer may wait unread.
+    ///
+    /// Smaller saves memory; larger is faster over long distances, 256 KiB for images. Between 1 and
+    /// 2^31 - 1 (RFC 9113 section 6.9.1), else it is taken to the nearer of both. Default: 64 KiB.
+    pub const fn http2_stream_window_bytes(mut self, bytes: u32) -> Self {
+        self.stream_window_bytes = bytes;
         self
     }
 
-    /// Trusts `certificate` (DER) beside the built-in roots, for a certificate authority of your
-    /// own.
-    #[cfg(feature = "tls-ring")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "tls-ring")))]
-    pub fn root_certificate(mut self, certificate: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(certificate.into());
+    /// How many answers may wait unread on one HTTP/2 connection without stopping the next.
+    ///
+    /// The connection's window is the stream window times this plus one: with hyper's own defaults
+    /// three readers who pause freeze all others. Set it to what the concurrency limit outside
+    /// admits. Default: 64.
+    pub const fn max_in_flight(mut self, streams: NonZeroU32) -> Self {
+        self.max_in_flight = streams;
         self
     }
 
-    /// Builds the transport. Opens no connection.
+    /// How often an HTTP/2 connection in use is asked whether it lives, and how long an answer may
+    /// take. `None`: never. Default: 20 s and 10 s.
+    pub const fn http2_keep_alive(
+        mut self,
+        every_and_within: Option<(Duration, Duration)>,
+    ) -> Self {
+        self.http2_keep_alive = every_and_within;
+        self
+    }
+
+    /// How large the head of an answer may be, in bytes. At least 8 KiB.
+    ///
+    /// On HTTP/1 a head has at most 100 lines besides, and the number bounds what hyper buffers of
+    /// a connection, too. Default: 64 KiB.
+    pub const fn max_head_bytes(mut self, bytes: u32) -> Self {
+        self.max_head_bytes = bytes;
+        self
+    }
+
+    /// Makes the transport. Opens no connection and needs no runtime.
     ///
     /// # Errors
     ///
-    /// [`InvalidTransport`] if a root certificate cannot be read.
-    pub fn build(self) -> Result<Transport, InvalidTransport> {
-        let connector = Connector::new(self.connector()?, self.connect_timeout);
+    /// [`InvalidBuilder`] if a root certificate, a proxy or the key cannot be used.
+    pub fn build(self) -> Result<Transport, InvalidBuilder> {
+        let authorization = match &self.api_key {
+            Some(key) => Some(key.bearer().map_err(InvalidBuilder::of("api_key"))?),
+            None => None,
+        };
+        let proxies = self.proxies()?;
+        let builder = self.client();
+        let policy = Arc::new(self.policy);
+        let sockets = Sockets {
+            keep_alive: self.tcp_keep_alive,
+        };
+        let dialer = Dialer::new(sockets, self.resolver, policy.clone(), proxies);
+        #[cfg(feature = "_tls")]
+        let connector = {
+            let config = client_config(&self.roots, self.http2_only)
+                .map_err(InvalidBuilder::of("root_certificate"))?;
+            Connector::new(dialer, config, self.connect_timeout)
+        };
+        #[cfg(not(feature = "_tls"))]
+        let connector = Connector::new(dialer, self.connect_timeout);
+        Ok(Transport::new(Shared {
+            client: builder.build(connector),
+            policy,
+            authorization,
+        }))
+    }
+
+    fn proxies(&self) -> Result<Option<Proxies>, InvalidBuilder> {
+        if let Some(proxy) = &self.proxy {
+            let proxies = Proxies::through(proxy, &self.proxy_bypass);
+            return proxies.map(Some).map_err(InvalidBuilder::of("proxy"));
+        }
+        if self.proxy_from_env {
+            let proxies = Proxies::from_env();
+            return proxies
+                .map(Some)
+                .map_err(InvalidBuilder::of("proxy_from_env"));
+        }
+        Ok(None)
+    }
+
+    fn client(&self) -> hyper_util::client::legacy::Builder {
         let mut builder = Client::builder(TokioExecutor::new());
+        let window = self.stream_window_bytes.clamp(1, MAX_WINDOW);
+        let connection_window = window
+            .saturating_mul(self.max_in_flight.get().saturating_add(1))
+            .min(MAX_WINDOW);
+        let head = self.max_head_bytes.max(MIN_HEAD);
         builder
+            // Without a timer the pool and the pings of HTTP/2 do not see time pass.
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(self.pool_idle_timeout)
-            .pool_max_idle_per_host(self.max_idle_per_host)
-            .http1_max_headers(128)
-            .http1_max_buf_size(128 * 1024)
-            .http2_only(self.http2_prior_knowledge)
+            .pool_max_idle_per_host(self.pool_max_idle_per_host)
+            // Sent again only if no byte had been written: always right.
+            .retry_canceled_requests(true)
+            .http1_max_buf_size(usize::try_from(head).unwrap_or(usize::MAX))
+            .http2_only(self.http2_only)
             .http2_adaptive_window(false)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(STREAM_WINDOW * STREAMS)
-            .http2_max_header_list_size(128 * 1024)
-            .http2_keep_alive_interval(Duration::from_secs(20))
-            .http2_keep_alive_timeout(Duration::from_secs(10));
-        Ok(Transport::new(
-            builder.build(connector),
-            self.api_key,
-            Arc::new(self.plain_http),
-        ))
-    }
-
-    #[cfg(not(feature = "tls-ring"))]
-    fn connector(&self) -> Result<Inner, InvalidTransport> {
-        Ok(http_connector())
-    }
-
-    #[cfg(feature = "tls-ring")]
-    fn connector(&self) -> Result<Inner, InvalidTransport> {
-        let tls = self.tls()?;
-        let builder = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http();
-        Ok(if self.http2_prior_knowledge {
-            builder.enable_http2().wrap_connector(http_connector())
-        } else {
+            .http2_initial_stream_window_size(window)
+            .http2_initial_connection_window_size(connection_window)
+            .http2_max_header_list_size(head);
+        if let Some((every, within)) = self.http2_keep_alive {
             builder
-                .enable_all_versions()
-                .wrap_connector(http_connector())
-        })
-    }
-
-    /// The provider is named here and never the process's default, which another crate may set.
-    #[cfg(feature = "tls-ring")]
-    fn tls(&self) -> Result<rustls::ClientConfig, InvalidTransport> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        for root in &self.roots {
-            roots.add(root.clone().into()).map_err(|error| {
-                InvalidTransport::new(
-                    "a root certificate cannot be read; give it as DER",
-                    Some(error.into()),
-                )
-            })?;
+                .http2_keep_alive_interval(every)
+                .http2_keep_alive_timeout(within);
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| {
-                InvalidTransport::new("the TLS provider has no usable version", Some(error.into()))
-            })?;
-        Ok(config.with_root_certificates(roots).with_no_client_auth())
+        builder
     }
 }
 
-fn http_connector() -> HttpConnector {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_keepalive(Some(Duration::from_secs(60)));
-    http.set_happy_eyeballs_timeout(Some(Duration::from_millis(300)));
-    http
+impl fmt::Debug for Builder {
+    // Not the proxy: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("api_key", &self.api_key)
+            .field("policy", &self.policy)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+const MIN_HEAD: u32 = 8 * 1024;
+
+/// An option of [`Builder`] that cannot be used.
+#[derive(Debug)]
+pub struct InvalidBuilder {
+    option: &'static str,
+    source: BoxError,
+}
+
+impl InvalidBuilder {
+    fn of<E: Into<BoxError>>(option: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self {
+            option,
+            source: error.into(),
+        }
+    }
+
+    /// The option's name.
+    #[must_use]
+    pub const fn option(&self) -> &'static str {
+        self.option
+    }
+}
+
+impl fmt::Display for InvalidBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the transport's {} cannot be used", self.option)
+    }
+}
+
+impl error::Error for InvalidBuilder {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&*self.source)
+    }
 }

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -14,7 +15,6 @@ use crate::types::{Observe, Outcome};
 
 pin_project! {
     /// Response future of [`Observe`](super::Observe).
-    #[derive(Debug)]
     pub struct ResponseFuture<F, P> {
         #[pin]
         response: F,
@@ -52,5 +52,11 @@ where
         head.extensions.insert(outcome.clone());
         let body = ResponseBody::new(body, watch, outcome, *this.started);
         Poll::Ready(Ok(Response::from_parts(head, body)))
+    }
+}
+
+impl<F, P> fmt::Debug for ResponseFuture<F, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use tower_layer::Layer;
 
 use super::Observe;
@@ -5,7 +7,7 @@ use super::Observe;
 /// Applies [`Observe`].
 ///
 /// See the [module docs](super) for an example.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ObserveLayer<P> {
     policy: P,
 }
@@ -23,5 +25,12 @@ impl<S, P: Clone> Layer<S> for ObserveLayer<P> {
 
     fn layer(&self, inner: S) -> Self::Service {
         Observe::new(inner, self.policy.clone())
+    }
+}
+
+// A policy may be a closure, which has no form to show.
+impl<P> fmt::Debug for ObserveLayer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObserveLayer").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,7 @@
-use std::task::{Context, Poll};
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -10,7 +13,7 @@ use crate::types;
 /// Watches each response body once and publishes what became of it.
 ///
 /// See the [module docs](super) for an example.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Observe<S, P> {
     inner: S,
     policy: P,
@@ -42,9 +45,17 @@ where
     }
 }
 
+impl<S: fmt::Debug, P> fmt::Debug for Observe<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observe")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{fmt, time::Duration};
 
     use bytes::Bytes;
     use http::response::Parts;
@@ -81,7 +92,7 @@ mod tests {
         Some(Words)
     }
 
-    async fn observed(step: Step) -> (Outcome, impl Body<Data = Bytes, Error: std::fmt::Debug>) {
+    async fn observed(step: Step) -> (Outcome, impl Body<Data = Bytes, Error: fmt::Debug>) {
         let service = Observe::new(ScriptedService::new([step]), words);
         let response = service.oneshot(Request::new(())).await.unwrap();
         let outcome = response.extensions().get::<Outcome>().unwrap().clone();

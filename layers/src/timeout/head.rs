@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -17,7 +18,7 @@ use crate::BoxError;
 /// Applies [`HeadTimeout`].
 ///
 /// See the [module docs](super) for an example.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct HeadTimeoutLayer<A = Duration> {
     after: A,
 }
@@ -65,7 +66,7 @@ impl<B, F: Fn(&Request<B>) -> Duration> After<B> for F {
 /// Gives up on a response whose head does not arrive in time.
 ///
 /// See the [module docs](super) for an example.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HeadTimeout<S, A = Duration> {
     inner: S,
     after: A,
@@ -99,6 +100,21 @@ where
             sleep: None,
             after,
         }
+    }
+}
+
+// A closure has no form to show.
+impl<A> fmt::Debug for HeadTimeoutLayer<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeadTimeoutLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, A> fmt::Debug for HeadTimeout<S, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeadTimeout")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }
 

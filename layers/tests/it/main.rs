@@ -1,4 +1,6 @@
 //! The tests of the layers.
 
+#[cfg(all(feature = "full", feature = "test-util"))]
+mod contract;
 #[cfg(feature = "sse")]
 mod sse;
