@@ -1,9 +1,11 @@
 //! The tests of the whole.
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a failed unwrap is a failed test"
 )]
 
+mod architecture;
 mod client;
 mod transport;

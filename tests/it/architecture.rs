@@ -1,0 +1,347 @@
+//! What of the architecture a program can check.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The layers, by folder, and what of the README names them.
+const LAYERS: [&str; 4] = ["buffer", "observe", "respond", "timeout"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// All Rust files below a folder.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if path.file_name().is_some_and(|name| name != "target") {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has no sources");
+    found
+}
+
+/// The code of a file: without comments, and without its tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let lines = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn assert_absent(folder: &str, words: &[&str], except: &[&str]) {
+    for (path, text) in sources(folder) {
+        let shown = path.strip_prefix(root()).unwrap().display().to_string();
+        if except.iter().any(|part| shown.contains(part)) {
+            continue;
+        }
+        let code = code(&text);
+        for word in words {
+            assert!(!code.contains(word), "{shown} names {word:?}");
+        }
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_a_newcomer_expects_and_nothing_else() {
+    let expected: BTreeSet<_> = [
+        ".cargo",
+        ".ci",
+        ".clippy.toml",
+        ".deny.toml",
+        ".github",
+        ".gitignore",
+        ".rustfmt.toml",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "examples",
+        "layers",
+        "src",
+        "tests",
+    ]
+    .map(str::to_owned)
+    .into();
+    let found: BTreeSet<_> = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".git" && name != "target")
+        .collect();
+
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn no_layer_imports_another() {
+    for layer in LAYERS {
+        let others: Vec<_> = LAYERS
+            .iter()
+            .filter(|other| **other != layer)
+            .map(|other| format!("crate::{other}"))
+            .collect();
+        let others: Vec<_> = others.iter().map(String::as_str).collect();
+        assert_absent(&format!("layers/src/{layer}"), &others, &[]);
+    }
+}
+
+#[test]
+fn layers_know_no_framework_and_no_service() {
+    let words = [
+        "hyper::",
+        "axum::",
+        "tonic::",
+        "reqwest::",
+        "tower::",
+        "ollinations",
+        "chat/completions",
+        "finish_reason\"",
+        "\"usage\"",
+    ];
+    assert_absent("layers/src", &words, &[]);
+    let manifest = read("layers/Cargo.toml");
+    let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
+    for crate_name in ["hyper", "axum", "tonic", "reqwest", "tower"] {
+        assert!(
+            !dependencies.contains(&format!("\n{crate_name} =")),
+            "{crate_name}"
+        );
+    }
+}
+
+#[test]
+fn there_are_no_statics_and_one_place_that_starts_tasks() {
+    assert_absent(
+        "layers/src",
+        &["\nstatic ", "thread_local!", "OnceLock", "LazyLock"],
+        &[],
+    );
+    assert_absent("layers/src", &["tokio::spawn", ".spawn("], &["task.rs"]);
+    assert_absent(
+        "src",
+        &["tokio::spawn", "task::spawn("],
+        &["sandbox", "client/stream.rs"],
+    );
+    assert_absent("src", &["\nstatic ", "thread_local!"], &[]);
+}
+
+#[test]
+fn hyper_is_named_by_transport_and_sandbox_only() {
+    assert_absent(
+        "src",
+        &["hyper::", "hyper_util::"],
+        &["src/transport", "src/sandbox"],
+    );
+}
+
+#[test]
+fn the_protocol_is_pure_data() {
+    let words = [
+        "crate::client",
+        "crate::transport",
+        "tower",
+        "tokio",
+        "hyper",
+    ];
+    assert_absent("src/protocol", &words, &[]);
+}
+
+#[test]
+fn only_from_env_reads_the_environment() {
+    assert_absent("layers/src", &["env::var"], &[]);
+    assert_absent("src", &["env::var"], &["builder.rs", "transport/connect"]);
+}
+
+#[test]
+fn unsafe_code_is_forbidden_everywhere() {
+    assert!(read("Cargo.toml").contains("unsafe_code = \"forbid\""));
+    for manifest in ["Cargo.toml", "layers/Cargo.toml"] {
+        assert!(
+            read(manifest).contains("[lints]\nworkspace = true"),
+            "{manifest}"
+        );
+    }
+}
+
+/// The features of a manifest that users may name.
+fn features(manifest: &str) -> BTreeSet<String> {
+    let text = read(manifest);
+    let (_, after) = text.split_once("\n[features]\n").unwrap();
+    let section = after.split("\n[").next().unwrap();
+    let names = section
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name.to_owned());
+    names
+        .filter(|name| name != "default" && !name.starts_with('_'))
+        .collect()
+}
+
+/// The first cells of the rows of tables that are code.
+fn first_cells(text: &str) -> BTreeSet<String> {
+    let rows = text.lines().filter_map(|line| {
+        let row = line.trim_start_matches("//! ");
+        row.strip_prefix("| `")?.split_once('`')
+    });
+    rows.map(|(cell, _)| cell.to_owned()).collect()
+}
+
+#[test]
+fn every_feature_stands_in_its_table() {
+    let layers = first_cells(&read("layers/src/lib.rs"));
+    assert_eq!(layers, features("layers/Cargo.toml"));
+
+    let readme = first_cells(&read("README.md"));
+    for feature in features("Cargo.toml") {
+        assert!(
+            readme.contains(&feature),
+            "README.md has no row for the feature {feature}"
+        );
+    }
+}
+
+#[test]
+fn every_layer_has_its_place() {
+    let contract = read("layers/tests/it/contract.rs");
+    let readme = read("README.md");
+    for layer in LAYERS {
+        assert!(
+            contract.contains(&format!("\n    {layer}")),
+            "contract.rs has no {layer}"
+        );
+        assert!(
+            readme.contains(&format!("| `{layer}")),
+            "README.md has no {layer}"
+        );
+        let docs = read(format!("layers/src/{layer}/mod.rs"));
+        for section in [
+            "Where it goes",
+            "Readiness",
+            "Streaming",
+            "Cancellation",
+            "Cost",
+            "Example",
+        ] {
+            assert!(
+                docs.contains(&format!("//! # {section}")),
+                "{layer} has no section {section}"
+            );
+        }
+    }
+    // A folder that is not in the list would escape these tests.
+    let leaves = ["body", "sse", "test_util", "types"];
+    for entry in fs::read_dir(root().join("layers/src")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            let name = entry.file_name().into_string().unwrap();
+            let known = LAYERS.contains(&name.as_str()) || leaves.contains(&name.as_str());
+            assert!(known, "layers/src/{name} is in no list of this test");
+        }
+    }
+}
+
+#[test]
+fn every_example_stands_in_the_readme() {
+    let readme = first_cells(&read("README.md"));
+    for entry in fs::read_dir(root().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(
+            readme.contains(&name),
+            "README.md has no row for the example {name}"
+        );
+    }
+}
+
+#[test]
+fn every_dependency_says_which_of_its_features_it_wants() {
+    let manifest = read("Cargo.toml");
+    let (_, after) = manifest.split_once("[workspace.dependencies]").unwrap();
+    let section = after.split("\n[").next().unwrap();
+    for line in section.lines().filter(|line| line.contains('=')) {
+        assert!(line.contains("default-features = false"), "{line}");
+    }
+}
+
+#[test]
+fn no_crate_is_there_in_two_versions() {
+    let known: BTreeSet<&str> = KNOWN_DUPLICATES.into();
+    let lock = read("Cargo.lock");
+    let mut versions = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for package in lock.split("[[package]]").skip(1) {
+        let field = |name: &str| {
+            let line = package.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split('"').nth(1).unwrap()
+        };
+        versions
+            .entry(field("name = "))
+            .or_default()
+            .insert(field("version = "));
+    }
+    let twice: BTreeSet<_> = versions
+        .iter()
+        .filter(|(_, versions)| versions.len() > 1)
+        .map(|(name, _)| *name)
+        .collect();
+
+    assert_eq!(twice, known);
+}
+
+/// Tonic and hyper-util disagree on `base64`, ring and tempfile on `getrandom`, derive macros on `syn`, and what is built on Windows only
+/// on the rest. No version of ours can bring them together.
+const KNOWN_DUPLICATES: [&str; 5] = ["base64", "getrandom", "syn", "windows-link", "windows-sys"];
+
+#[test]
+fn nothing_is_left_undone_or_switched_off() {
+    let words = [
+        "todo!(",
+        "unimplemented!(",
+        "#[ignore",
+        "should_panic",
+        "thread::sleep",
+        "dbg!(",
+    ];
+    for folder in ["src", "layers/src", "layers/tests", "examples"] {
+        assert_absent(folder, &words, &[]);
+    }
+}
+
+#[test]
+fn files_can_be_read_at_one_sitting() {
+    for folder in ["src", "layers/src", "examples"] {
+        for (path, text) in sources(folder) {
+            let lines = text
+                .split("#[cfg(test)]\nmod tests")
+                .next()
+                .unwrap()
+                .lines()
+                .count();
+            assert!(
+                lines <= 580,
+                "{} has {lines} lines before its tests",
+                path.display()
+            );
+        }
+    }
+}
