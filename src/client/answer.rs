@@ -107,10 +107,7 @@ impl Text {
     /// When the parts of the reply arrived; `None` without `observe` in the stack.
     #[must_use]
     pub fn timing(&self) -> Option<Timing> {
-        self.meta
-            .outcome
-            .as_ref()
-            .map(|outcome| outcome.read(|record| record.timing))
+        self.meta.outcome.as_ref().map(Outcome::timing)
     }
 }
 

@@ -58,10 +58,11 @@ pub(crate) struct Exchange<D> {
     max_response_bytes: usize,
 }
 
+// Large while it reads: calls are awaited, and a box would cost each of them an allocation.
 enum State {
     Refused(Box<Error>),
     Sending(ResponseFuture),
-    Reading(Box<Reading>),
+    Reading(Reading),
     Done,
 }
 
@@ -105,11 +106,11 @@ impl<D: Decode> Exchange<D> {
         } else {
             ERROR_BYTES
         };
-        self.state = State::Reading(Box::new(Reading {
+        self.state = State::Reading(Reading {
             reply,
             whole: Whole::default(),
             limit,
-        }));
+        });
         None
     }
 }

@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     Result,
-    layers::types::FinishReason,
     protocol::{
         ChatReply, ChatRequest, Failure, Message, ReasoningEffort, ResponseFormat, Stop,
         TextRequest, Tool, ToolChoice, reply_usage,
@@ -319,7 +318,7 @@ fn whole(reply: ChatReply, head: &Parts) -> Text {
     meta.usage = reply.usage().or_else(|| reply_usage(&head.headers));
     meta.model = reply.model().map(str::to_owned);
     Text {
-        finish_reason: reply.finish_reason().map(FinishReason::from),
+        finish_reason: reply.finish_reason().cloned(),
         reasoning: reply.reasoning().map(str::to_owned),
         tool_calls: reply.tool_calls().to_vec(),
         citations: reply.citations().to_vec(),

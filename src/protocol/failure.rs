@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+use crate::layers::types::FinishReason;
+
 use super::{ChatReply, headers, redact::printable, usage::reply_usage};
 
 /// The most characters of a message that are kept.
@@ -101,9 +103,9 @@ impl Failure {
             return Some(Self::notice());
         }
         match reply.finish_reason() {
-            Some("error" | "content_filter") => {
+            Some(reason @ (FinishReason::Error | FinishReason::ContentFilter)) => {
                 let mut failure = Self::decode(StatusCode::OK, headers, body);
-                failure.code = reply.finish_reason().map(str::to_owned);
+                failure.code = Some(reason.as_str().to_owned());
                 failure.message = "the generation was ended by the upstream".to_owned();
                 Some(failure)
             }

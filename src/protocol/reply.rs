@@ -7,7 +7,7 @@ use super::{
     lenient::{Text, lenient},
     usage::WireUsage,
 };
-use crate::layers::types::Usage;
+use crate::layers::types::{FinishReason, Usage};
 
 /// A whole chat reply, read tolerantly: everything but `choices` may be absent or null.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub struct ChatReply {
     content: String,
     reasoning: Option<String>,
     tool_calls: Vec<ToolCall>,
-    finish_reason: Option<String>,
+    finish_reason: Option<FinishReason>,
     usage: Option<Usage>,
     model: Option<String>,
     citations: Vec<String>,
@@ -38,7 +38,7 @@ struct Wire<'a> {
 
 #[derive(Deserialize)]
 struct Choice<'a> {
-    #[serde(borrow, default, deserialize_with = "lenient")]
+    #[serde(borrow, default)]
     message: Option<Message<'a>>,
     #[serde(borrow, default)]
     finish_reason: Text<'a>,
@@ -90,8 +90,8 @@ impl ChatReply {
         let tool_calls = message.tool_calls.unwrap_or_default();
         // The service's own rule: calls of tools are why it ended.
         let finish_reason = match finish_reason.some() {
-            None if !tool_calls.is_empty() => Some("tool_calls".to_owned()),
-            reason => reason.map(str::to_owned),
+            None if !tool_calls.is_empty() => Some(FinishReason::ToolCalls),
+            reason => reason.map(FinishReason::from),
         };
         Ok(Self {
             content: message.content.0.into_owned(),
@@ -130,8 +130,8 @@ impl ChatReply {
 
     /// Why the generation ended.
     #[must_use]
-    pub fn finish_reason(&self) -> Option<&str> {
-        self.finish_reason.as_deref()
+    pub const fn finish_reason(&self) -> Option<&FinishReason> {
+        self.finish_reason.as_ref()
     }
 
     /// The tokens that were counted.
@@ -181,7 +181,7 @@ mod tests {
 
         assert_eq!(reply.content(), "Hello");
         assert_eq!(reply.reasoning(), Some("hm"));
-        assert_eq!(reply.finish_reason(), Some("stop"));
+        assert_eq!(reply.finish_reason(), Some(&FinishReason::Stop));
         assert_eq!(reply.usage().unwrap().total_tokens, 7);
         assert_eq!(reply.model(), Some("m"));
         assert_eq!(reply.citations(), ["https://example.com"]);
@@ -217,7 +217,7 @@ mod tests {
         .unwrap();
 
         assert_eq!(reply.tool_calls()[0].name(), "f");
-        assert_eq!(reply.finish_reason(), Some("tool_calls"));
+        assert_eq!(reply.finish_reason(), Some(&FinishReason::ToolCalls));
     }
 
     #[test]

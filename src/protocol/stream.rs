@@ -10,7 +10,7 @@ use super::{
     reply::{Block, thinking},
     usage::WireUsage,
 };
-use crate::layers::types::Usage;
+use crate::layers::types::{FinishReason, Usage};
 
 /// What a gateway says when it has lost a stream and pretends that it has not.
 const FAKE_SUCCESS: &str = "Streaming response could not be processed.";
@@ -180,7 +180,12 @@ impl Delta {
                 })
                 .collect(),
             // A whole reply is complete, also where it does not say why it ended.
-            finish_reason: Some(reply.finish_reason().unwrap_or("stop").to_owned()),
+            finish_reason: Some(
+                reply
+                    .finish_reason()
+                    .map_or("stop", FinishReason::as_str)
+                    .to_owned(),
+            ),
             usage: reply.usage(),
             model: reply.model().map(str::to_owned),
             citations: reply.citations().to_vec(),

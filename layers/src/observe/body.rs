@@ -100,13 +100,14 @@ impl<W: Watch> Guard for Watching<W> {
 
     fn end(mut self, end: End) {
         let ended = self.started.elapsed();
-        self.outcome.update(|record| {
+        let deferred = self.outcome.update(|record| {
             record.timing.end = Some(ended);
             record.complete = end == End::Complete;
-            if let Some(watch) = &mut self.watch {
-                watch.end(end, record);
-            }
             record.end = Some(end);
+            self.watch.as_mut().and_then(|watch| watch.end(end, record))
         });
+        if let Some(deferred) = deferred {
+            self.outcome.defer(deferred);
+        }
     }
 }

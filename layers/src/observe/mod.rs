@@ -43,7 +43,7 @@
 //! use blossom_layers::{
 //!     body::{End, ReqBody},
 //!     observe::ObserveLayer,
-//!     types::{Outcome, Record, Watch},
+//!     types::{Deferred, Outcome, Record, Watch},
 //! };
 //!
 //! // A reply is complete if it says so itself.
@@ -54,8 +54,9 @@
 //!         self.seen |= data.ends_with(b".");
 //!         true
 //!     }
-//!     fn end(&mut self, _: End, record: &mut Record) {
+//!     fn end(&mut self, _: End, record: &mut Record) -> Option<Deferred> {
 //!         record.complete &= self.seen;
+//!         None
 //!     }
 //! }
 //!

@@ -66,7 +66,7 @@ mod tests {
     use crate::{
         body::End,
         test_util::{ScriptedBody, ScriptedService, Step},
-        types::{FinishReason, Outcome, Record, Watch},
+        types::{Deferred, FinishReason, Outcome, Record, Watch},
     };
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -83,8 +83,9 @@ mod tests {
             !data.starts_with(b":")
         }
 
-        fn end(&mut self, _end: End, record: &mut Record) {
+        fn end(&mut self, _end: End, record: &mut Record) -> Option<Deferred> {
             record.complete &= record.finish_reason.is_some();
+            None
         }
     }
 

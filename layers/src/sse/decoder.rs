@@ -189,6 +189,12 @@ impl Decoder {
 
 // Events.
 impl Decoder {
+    /// Drops the frame if it is read to its end.
+    pub(super) fn let_go(&mut self) {
+        self.whole = None;
+        self.lines.release();
+    }
+
     #[inline]
     fn at(&self, place: Place) -> EventRef<'_> {
         let frame = self.lines.frame();

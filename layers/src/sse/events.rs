@@ -101,7 +101,10 @@ where
         let mut this = self.project();
         while *this.state == State::Reading {
             if let Some(event) = this.decoder.next_event()? {
-                return Poll::Ready(Ok(Some(event.to_event())));
+                let event = event.to_event();
+                // A reader who pauses here must not keep the transport's buffer.
+                this.decoder.let_go();
+                return Poll::Ready(Ok(Some(event)));
             }
             let frame = match this.body.as_mut().as_pin_mut() {
                 Some(body) => ready!(body.poll_frame(cx))

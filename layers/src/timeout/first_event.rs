@@ -227,7 +227,7 @@ where
 /// Whether the answer has begun: who observes it knows; else any data will do.
 fn begins(frame: &Frame<Bytes>, outcome: Option<&Outcome>) -> bool {
     match outcome {
-        Some(outcome) => outcome.read(|record| record.timing.first_event.is_some()),
+        Some(outcome) => outcome.timing().first_event.is_some(),
         None => frame.data_ref().is_some_and(|data| !data.is_empty()),
     }
 }

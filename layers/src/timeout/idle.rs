@@ -41,7 +41,9 @@ impl IdleTimeoutLayer {
     /// Closes a body that was not read for `after`, so that what hangs on it is freed: the
     /// connection, a permit, the only slot of an account. The next read gives [`Unread`].
     ///
-    /// Off by default. A read that waits is not unread, however long it waits. Where there is no
+    /// Off by default. A read that waits is not unread, however long it waits. A body whose length is
+    /// known and at most 64 KiB is not watched: it fits into the buffers on the way, and the upstream
+    /// is done with it. Where there is no
     /// tokio runtime when the head arrives, the body is not watched.
     ///
     /// [`Unread`]: super::Unread
@@ -118,8 +120,7 @@ where
         let after = *this.after;
         Poll::Ready(Ok(response.map(|inner| IdleBody {
             inner: Some(match this.watchdog {
-                // Nobody can fail to read a body that is at its end.
-                Some(watchdog) if !inner.is_end_stream() => watchdog.hold(inner),
+                Some(watchdog) if !is_small(&inner) => watchdog.hold(inner),
                 _ => Held::plain(inner),
             }),
             sleep: None,
@@ -128,6 +129,17 @@ where
         })))
     }
 }
+
+/// Whether the upstream is done with a body, read or not: one that is at its end, and one whose length
+/// is known and fits into the buffers on the way.
+fn is_small(body: &impl Body) -> bool {
+    body.size_hint()
+        .exact()
+        .is_some_and(|length| length <= BUFFERED_BYTES)
+}
+
+/// The window of an HTTP/2 stream as it comes; a socket takes as much.
+const BUFFERED_BYTES: u64 = 64 * 1024;
 
 pin_project! {
     /// Response body of [`IdleTimeout`].

@@ -42,7 +42,7 @@ pub use self::{
     classify::{Class, Classify, Reply},
     deadline::Deadline,
     estimate::{EstimateTokens, TokenEstimate},
-    observe::{Observe, Watch},
+    observe::{Deferred, Observe, Watch},
     outcome::{FinishReason, Outcome, Record},
     partition::{Partition, PartitionKey},
     price::{Nanos, Price},

@@ -38,5 +38,13 @@ pub trait Watch {
     ///
     /// It starts as the transport's word: true when the body came to its end, false when it failed
     /// or was dropped.
-    fn end(&mut self, end: End, record: &mut Record);
+    ///
+    /// What takes time, such as parsing a whole body, can be given back to be done when somebody
+    /// first asks the [`Outcome`](super::Outcome), which may be never.
+    fn end(&mut self, end: End, record: &mut Record) -> Option<Deferred>;
 }
+
+/// Work on a [`Record`] that waits until somebody asks for it.
+///
+/// It runs once, under the lock of the outcome: it must not block, and must not panic.
+pub type Deferred = Box<dyn FnOnce(&mut Record) + Send>;

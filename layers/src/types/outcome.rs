@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Timing, Usage};
+use super::{Deferred, Timing, Usage};
 use crate::{
     body::End,
     sync::{Arc, Mutex, lock},
@@ -22,7 +22,23 @@ use crate::{
 /// ```
 #[derive(Clone, Default)]
 pub struct Outcome {
-    record: Arc<Mutex<Record>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    record: Record,
+    deferred: Option<Deferred>,
+}
+
+impl State {
+    /// The record, with what was deferred done.
+    fn record(&mut self) -> &mut Record {
+        if let Some(deferred) = self.deferred.take() {
+            deferred(&mut self.record);
+        }
+        &mut self.record
+    }
 }
 
 impl Outcome {
@@ -36,12 +52,23 @@ impl Outcome {
     ///
     /// The lock is held while `read` runs: it must not call back into this outcome.
     pub fn read<T>(&self, read: impl FnOnce(&Record) -> T) -> T {
-        read(&lock(&self.record))
+        read(lock(&self.state).record())
     }
 
     /// Writes what was learnt. The same warning holds as for [`read`](Self::read).
     pub fn update<T>(&self, update: impl FnOnce(&mut Record) -> T) -> T {
-        update(&mut lock(&self.record))
+        update(lock(&self.state).record())
+    }
+
+    /// Leaves work to whoever first asks for more than times and the end.
+    pub fn defer(&self, deferred: Deferred) {
+        lock(&self.state).deferred = Some(deferred);
+    }
+
+    /// When the parts of the reply arrived. Never does what was deferred.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        lock(&self.state).record.timing
     }
 
     /// A copy of what is known so far.
@@ -53,7 +80,7 @@ impl Outcome {
     /// Whether the body has ended, in any of the four ways.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.read(|record| record.end.is_some())
+        lock(&self.state).record.end.is_some()
     }
 
     /// Whether the reply is proven whole.

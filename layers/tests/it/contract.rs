@@ -7,13 +7,13 @@ use std::{future::Future, time::Duration};
 
 use blossom_layers::{
     BoxError,
-    body::ReqBody,
+    body::{End, ReqBody},
     buffer::BufferLayer,
     observe::ObserveLayer,
     respond::RespondLayer,
     test_util::{BodyLog, ReadyProbe, ScriptedBody, ScriptedService, Step},
     timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
-    types::{Record, Watch},
+    types::{Deferred, Record, Watch},
 };
 use bytes::Bytes;
 use http::{Request, Response, response::Parts};
@@ -32,7 +32,9 @@ impl Watch for Blind {
         true
     }
 
-    fn end(&mut self, _: blossom_layers::body::End, _: &mut Record) {}
+    fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> {
+        None
+    }
 }
 
 fn blind(_: &Parts) -> Option<Blind> {

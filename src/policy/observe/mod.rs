@@ -5,13 +5,13 @@ mod scan;
 mod whole;
 
 use bytes::Bytes;
-use http::{HeaderMap, response::Parts};
+use http::response::Parts;
 
 use self::{events::Events, whole::Whole};
 use crate::{
     layers::{
         body::End,
-        types::{FinishReason, Observe, Record, Usage, Watch},
+        types::{Deferred, FinishReason, Observe, Record, Usage, Watch},
     },
     protocol,
 };
@@ -31,15 +31,19 @@ impl Observe for ObserveReply {
     type Watch = WatchReply;
 
     fn observe(&self, head: &Parts) -> Option<WatchReply> {
-        let kind = match protocol::media_type(&head.headers) {
+        let headers = &head.headers;
+        let kind = match protocol::media_type(headers) {
             _ if !head.status.is_success() => Kind::Failed,
             "text/event-stream" => Kind::Events(Box::default()),
             "application/json" => Kind::Whole(Whole::default()),
-            _ => Kind::Other,
+            _ => Kind::Other {
+                usage: protocol::reply_usage(headers),
+                model: protocol::model_used(headers).map(Into::into),
+            },
         };
         Some(WatchReply {
             kind,
-            head: Head::of(&head.headers),
+            no_store: protocol::no_store(headers),
         })
     }
 }
@@ -48,35 +52,20 @@ impl Observe for ObserveReply {
 #[derive(Debug)]
 pub struct WatchReply {
     kind: Kind,
-    head: Head,
+    no_store: bool,
 }
 
 #[derive(Debug)]
 enum Kind {
     Events(Box<Events>),
     Whole(Whole),
-    /// Text, pictures, sound: the transport's word is all there is.
-    Other,
+    /// Text, pictures, sound: the transport's word is all there is, beside the headers.
+    Other {
+        usage: Option<Usage>,
+        model: Option<Box<str>>,
+    },
     /// The answer is a failure, whatever its body.
     Failed,
-}
-
-/// What the headers say.
-#[derive(Debug)]
-struct Head {
-    usage: Option<Usage>,
-    model: Option<Box<str>>,
-    no_store: bool,
-}
-
-impl Head {
-    fn of(headers: &HeaderMap) -> Self {
-        Self {
-            usage: protocol::reply_usage(headers),
-            model: protocol::model_used(headers).map(Into::into),
-            no_store: protocol::no_store(headers),
-        }
-    }
 }
 
 impl Watch for WatchReply {
@@ -84,32 +73,43 @@ impl Watch for WatchReply {
         match &mut self.kind {
             Kind::Events(events) => events.data(data, record),
             Kind::Whole(whole) => whole.data(data),
-            Kind::Other | Kind::Failed => !data.is_empty(),
+            Kind::Other { .. } | Kind::Failed => !data.is_empty(),
         }
     }
 
-    fn end(&mut self, end: End, record: &mut Record) {
-        record.complete &= match &mut self.kind {
-            Kind::Events(events) => events.end(end, record),
-            Kind::Whole(whole) => whole.end(record),
-            Kind::Other => true,
-            Kind::Failed => false,
-        };
-        if record.usage.is_none() {
-            record.usage = self.head.usage;
+    fn end(&mut self, end: End, record: &mut Record) -> Option<Deferred> {
+        let no_store = self.no_store;
+        match &mut self.kind {
+            Kind::Events(events) => record.complete &= events.end(end, record),
+            // Nobody may ever ask: the client reads the body itself.
+            Kind::Whole(whole) => {
+                let mut whole = std::mem::take(whole);
+                return Some(Box::new(move |record| {
+                    record.complete &= whole.end(record);
+                    judge(record, no_store);
+                }));
+            }
+            Kind::Other { usage, model } => {
+                record.usage = *usage;
+                record.model = model.take();
+            }
+            Kind::Failed => record.complete = false,
         }
-        if record.model.is_none() {
-            record.model = self.head.model.take();
-        }
-        if self.head.no_store && record.usage.is_some_and(|usage| usage.is_zero()) {
-            record.failure = Some("a notice to pay instead of an answer".into());
-        }
-        let failed = matches!(
-            record.finish_reason,
-            Some(FinishReason::Error | FinishReason::ContentFilter)
-        );
-        record.complete &= !failed && record.failure.is_none();
+        judge(record, no_store);
+        None
     }
+}
+
+/// What is no answer is not complete.
+fn judge(record: &mut Record, no_store: bool) {
+    if no_store && record.usage.is_some_and(|usage| usage.is_zero()) {
+        record.failure = Some("a notice to pay instead of an answer".into());
+    }
+    let failed = matches!(
+        record.finish_reason,
+        Some(FinishReason::Error | FinishReason::ContentFilter)
+    );
+    record.complete &= !failed && record.failure.is_none();
 }
 
 #[cfg(test)]
@@ -134,7 +134,9 @@ mod tests {
             watch.data(&Bytes::copy_from_slice(frame), &mut record);
         }
         record.complete = true;
-        watch.end(End::Complete, &mut record);
+        if let Some(deferred) = watch.end(End::Complete, &mut record) {
+            deferred(&mut record);
+        }
         record
     }
 

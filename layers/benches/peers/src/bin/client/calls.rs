@@ -1,0 +1,235 @@
+//! CPU and allocations of a call.
+
+use async_openai::types::chat::{
+    ChatCompletionRequestSystemMessageArgs, ChatCompletionRequestUserMessageArgs,
+    CreateChatCompletionRequestArgs,
+};
+use blossom::{Blossom, Body, protocol::Message, transport::Transport};
+use bytes::Bytes;
+use http::{Request, Uri, header::CONTENT_TYPE};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Deserialize, Serialize};
+use tokio::task::LocalSet;
+use tower::ServiceExt as _;
+
+const SYSTEM: &str = "You are a helpful assistant.";
+const USER: &str = concat!(
+    "Write a short note about the number 17 and explain why it is prime, in two sentences, ",
+    "in plain English, without lists.",
+);
+
+#[derive(Serialize)]
+struct Chat<'a> {
+    model: &'a str,
+    messages: [Line<'a>; 2],
+    temperature: f32,
+    max_tokens: u32,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    role: &'a str,
+    content: &'a str,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "decoding is what is measured")]
+struct Reply {
+    id: String,
+    created: u64,
+    model: String,
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "decoding is what is measured")]
+struct Choice {
+    index: u32,
+    message: Answer,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "decoding is what is measured")]
+struct Answer {
+    role: String,
+    content: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "decoding is what is measured")]
+struct Usage {
+    prompt_tokens: u32,
+    completion_tokens: u32,
+    total_tokens: u32,
+}
+
+fn chat() -> Bytes {
+    let line = |role, content| Line { role, content };
+    let chat = Chat {
+        model: "openai",
+        messages: [line("system", SYSTEM), line("user", USER)],
+        temperature: 0.7,
+        max_tokens: 256,
+    };
+    serde_json::to_vec(&chat).expect("it is plain data").into()
+}
+
+fn post<B>(uri: Uri, body: B) -> Request<B> {
+    let mut request = Request::new(body);
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = uri;
+    let json = http::HeaderValue::from_static("application/json");
+    request.headers_mut().insert(CONTENT_TYPE, json);
+    request
+}
+
+pub(super) fn bare_client() -> Client<HttpConnector, Full<Bytes>> {
+    let mut http = HttpConnector::new();
+    http.set_nodelay(true);
+    Client::builder(TokioExecutor::new()).build(http)
+}
+
+#[tokio::main(flavor = "current_thread")]
+pub(super) async fn run(
+    name: &str,
+    port: u16,
+    in_flight: usize,
+    calls: usize,
+) -> Result<(), super::Error> {
+    let base = format!("http://127.0.0.1:{port}");
+    let uri: Uri = format!("{base}/v1/chat/completions").parse()?;
+    match name {
+        "legacy" => {
+            let (client, body) = (bare_client(), chat());
+            drive(in_flight, calls, async || {
+                let request = post(uri.clone(), Full::new(body.clone()));
+                let response = client.request(request).await.expect("an answer");
+                response
+                    .into_body()
+                    .collect()
+                    .await
+                    .expect("a body")
+                    .to_bytes()
+                    .len()
+            })
+            .await;
+        }
+        "transport" => {
+            let (client, body) = (Transport::builder().build()?, chat());
+            drive(in_flight, calls, async || {
+                let request = post(uri.clone(), Body::full(body.clone()));
+                let response = client.clone().oneshot(request).await.expect("an answer");
+                response
+                    .into_body()
+                    .collect()
+                    .await
+                    .expect("a body")
+                    .to_bytes()
+                    .len()
+            })
+            .await;
+        }
+        "legacyjson" => {
+            let client = bare_client();
+            drive(in_flight, calls, async || {
+                let request = post(uri.clone(), Full::new(chat()));
+                let response = client.request(request).await.expect("an answer");
+                let body = response
+                    .into_body()
+                    .collect()
+                    .await
+                    .expect("a body")
+                    .to_bytes();
+                let reply: Reply = serde_json::from_slice(&body).expect("a reply");
+                reply
+                    .choices
+                    .first()
+                    .and_then(|choice| choice.message.content.as_ref())
+                    .map_or(0, String::len)
+            })
+            .await;
+        }
+        "blossom" => {
+            let client = Blossom::builder().base_url(base).build()?;
+            drive(in_flight, calls, async || {
+                let messages = [Message::system(SYSTEM), Message::user(USER)];
+                let chat = client.text().chat(messages).model("openai");
+                let answer = chat
+                    .temperature(0.7)
+                    .max_tokens(256)
+                    .await
+                    .expect("an answer");
+                answer.content().len()
+            })
+            .await;
+        }
+        "async-openai" => {
+            let config = async_openai::config::OpenAIConfig::new()
+                .with_api_base(format!("{base}/v1"))
+                .with_api_key("sk-test");
+            let client = async_openai::Client::with_config(config);
+            drive(in_flight, calls, async || {
+                let system = ChatCompletionRequestSystemMessageArgs::default()
+                    .content(SYSTEM)
+                    .build();
+                let user = ChatCompletionRequestUserMessageArgs::default()
+                    .content(USER)
+                    .build();
+                let request = CreateChatCompletionRequestArgs::default()
+                    .model("openai")
+                    .max_tokens(256_u32)
+                    .temperature(0.7_f32)
+                    .messages([system.expect("legal").into(), user.expect("legal").into()])
+                    .build()
+                    .expect("legal");
+                let reply = client.chat().create(request).await.expect("an answer");
+                reply
+                    .choices
+                    .first()
+                    .and_then(|choice| choice.message.content.as_ref())
+                    .map_or(0, String::len)
+            })
+            .await;
+        }
+        _ => return Err(format!("no client {name}").into()),
+    }
+    Ok(())
+}
+
+/// Makes the calls, `in_flight` at a time, and prints CPU in microseconds and allocations of each.
+async fn drive(in_flight: usize, calls: usize, call: impl AsyncFn() -> usize) {
+    let call = &call;
+    let all = |each: usize| async move {
+        let workers = (0..in_flight).map(|_| async move {
+            for _ in 0..each {
+                assert!(call().await > 0);
+            }
+        });
+        LocalSet::new()
+            .run_until(futures_util::future::join_all(workers))
+            .await;
+    };
+    all(32).await;
+    let (cpu, allocations) = (cpu_micros(), peers::allocations());
+    all(calls / in_flight).await;
+    let cpu = cpu_micros() - cpu;
+    let allocations = peers::allocations() - allocations;
+    println!(
+        "{} {}",
+        cpu / calls as f64,
+        allocations as f64 / calls as f64
+    );
+}
+
+/// User and system time of this process: the kernel's count of its nanoseconds on a core.
+fn cpu_micros() -> f64 {
+    let clock = rustix::time::ClockId::ProcessCPUTime;
+    let time = rustix::time::clock_gettime(clock);
+    time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
+}
