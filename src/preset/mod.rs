@@ -51,7 +51,12 @@ pub(crate) fn standard(
             settings.head_timeout,
             settings.unary_timeout,
         )))
-        .layer(FirstEventTimeoutLayer::new(settings.first_event_timeout))
+        // The head has a clock of its own; where that is the longer one, this one must watch it too.
+        .layer(
+            FirstEventTimeoutLayer::new(settings.first_event_timeout).only_body(
+                settings.first_event_timeout >= settings.head_timeout.max(settings.unary_timeout),
+            ),
+        )
         .layer(IdleTimeoutLayer::new(settings.idle_timeout).max_unread(settings.max_unread))
         .layer(ObserveLayer::new(ObserveReply))
         .service(transport)

@@ -9,17 +9,18 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Clock, Elapsed};
+use super::{Clock, Elapsed, timer::Timer};
 use crate::{BoxError, types::Outcome};
 
 /// Applies [`FirstEventTimeout`].
 #[derive(Debug, Clone, Copy)]
 pub struct FirstEventTimeoutLayer {
     after: Duration,
+    only_body: bool,
 }
 
 impl FirstEventTimeoutLayer {
@@ -28,7 +29,19 @@ impl FirstEventTimeoutLayer {
     /// `Duration::MAX` waits for ever; zero takes only what is ready at once.
     #[must_use]
     pub const fn new(after: Duration) -> Self {
-        Self { after }
+        Self {
+            after,
+            only_body: false,
+        }
+    }
+
+    /// Leaves the wait for the head to a [head timeout](super::HeadTimeoutLayer) beside it, which saves
+    /// a timer a call. The time still counts from the sending of the request. Off by default; right
+    /// only where that head timeout is no longer than this one.
+    #[must_use]
+    pub const fn only_body(mut self, only_body: bool) -> Self {
+        self.only_body = only_body;
+        self
     }
 }
 
@@ -36,7 +49,11 @@ impl<S> Layer<S> for FirstEventTimeoutLayer {
     type Service = FirstEventTimeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        FirstEventTimeout::new(inner, self.after)
+        FirstEventTimeout {
+            inner,
+            after: self.after,
+            only_body: self.only_body,
+        }
     }
 }
 
@@ -45,12 +62,17 @@ impl<S> Layer<S> for FirstEventTimeoutLayer {
 pub struct FirstEventTimeout<S> {
     inner: S,
     after: Duration,
+    only_body: bool,
 }
 
 impl<S> FirstEventTimeout<S> {
     /// Wraps `inner`.
     pub const fn new(inner: S, after: Duration) -> Self {
-        Self { inner, after }
+        Self {
+            inner,
+            after,
+            only_body: false,
+        }
     }
 }
 
@@ -70,11 +92,12 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         FirstEventFuture {
             response: self.inner.call(request),
-            sleep: None,
+            timer: Timer::default(),
             limit: Limit {
                 at: None,
                 after: self.after,
             },
+            only_body: self.only_body,
         }
     }
 }
@@ -88,22 +111,20 @@ struct Limit {
 }
 
 impl Limit {
-    fn poll(&mut self, mut sleep: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
-        let at = match self.at {
-            Some(at) => at,
-            None => match Instant::now().checked_add(self.after) {
-                Some(at) => *self.at.insert(at),
-                // The end of time.
-                None => return Poll::Pending,
-            },
+    /// Starts to count, at the first wait.
+    fn start(&mut self) -> Option<Instant> {
+        if self.at.is_none() {
+            self.at = Instant::now().checked_add(self.after);
+        }
+        self.at
+    }
+
+    fn poll(&mut self, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.start() else {
+            // The end of time.
+            return Poll::Pending;
         };
-        if sleep.is_none() {
-            sleep.set(Some(sleep_until(at)));
-        }
-        match sleep.as_pin_mut() {
-            Some(sleep) => sleep.poll(cx),
-            None => Poll::Pending,
-        }
+        timer.poll_until(at, cx)
     }
 
     fn passed(&self) -> bool {
@@ -121,9 +142,9 @@ pin_project! {
     pub struct FirstEventFuture<F> {
         #[pin]
         response: F,
-        #[pin]
-        sleep: Option<Sleep>,
+        timer: Timer,
         limit: Limit,
+        only_body: bool,
     }
 }
 
@@ -141,14 +162,18 @@ where
                 let outcome = response.extensions().get::<Outcome>().cloned();
                 Poll::Ready(Ok(response.map(|inner| FirstEventBody {
                     inner: Some(inner),
-                    sleep: None,
+                    timer: Timer::default(),
                     limit: Some(*this.limit),
                     outcome,
                 })))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Pending => {
-                ready!(this.limit.poll(this.sleep, cx));
+                if *this.only_body {
+                    this.limit.start();
+                    return Poll::Pending;
+                }
+                ready!(this.limit.poll(this.timer, cx));
                 Poll::Ready(Err(this.limit.elapsed()))
             }
         }
@@ -162,8 +187,7 @@ pin_project! {
         // `None` once the clock has fired: the upstream is closed at once.
         #[pin]
         inner: Option<B>,
-        #[pin]
-        sleep: Option<Sleep>,
+        timer: Timer,
         // `None` once the answer has begun.
         limit: Option<Limit>,
         outcome: Option<Outcome>,
@@ -195,7 +219,7 @@ where
                 if begins(&frame, this.outcome.as_ref()) {
                     *this.limit = None;
                     *this.outcome = None;
-                    this.sleep.set(None);
+                    this.timer.stop();
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 // Comments that come without a pause would never meet their clock below.
@@ -206,7 +230,7 @@ where
             Poll::Ready(end) => {
                 return Poll::Ready(end.map(|frame| frame.map_err(Into::into)));
             }
-            Poll::Pending => ready!(limit.poll(this.sleep.as_mut(), cx)),
+            Poll::Pending => ready!(limit.poll(this.timer, cx)),
         }
         let error = limit.elapsed();
         this.inner.set(None);
@@ -269,6 +293,18 @@ mod tests {
             clock(&read(Step::Hang).await.unwrap_err()),
             Clock::FirstEvent
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_in_the_body_the_time_still_counts_from_the_request() {
+        let late = respond(LIMIT * 2, ScriptedBody::new().wait(HALF).data("x"));
+        let layer = FirstEventTimeoutLayer::new(LIMIT).only_body(true);
+        let service = layer.layer(ScriptedService::new([late]));
+
+        let response = service.oneshot(Request::new(())).await.unwrap();
+        let error = response.into_body().collect().await.unwrap_err();
+
+        assert_eq!(clock(&error), Clock::FirstEvent);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,12 +9,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
     Clock, Elapsed,
+    timer::Timer,
     unread::{Held, Watchdog},
 };
 use crate::BoxError;
@@ -123,8 +124,8 @@ where
                 Some(watchdog) if !is_small(&inner) => watchdog.hold(inner),
                 _ => Held::plain(inner),
             }),
-            sleep: None,
-            waiting: false,
+            timer: Timer::default(),
+            waiting_until: None,
             after,
         })))
     }
@@ -148,10 +149,9 @@ pin_project! {
         // `None` once the clock has fired: the upstream is closed at once.
         #[pin]
         inner: Option<Held<B>>,
-        #[pin]
-        sleep: Option<Sleep>,
-        // Whether the timer runs: only while a reader waits.
-        waiting: bool,
+        timer: Timer,
+        // Only while a reader waits.
+        waiting_until: Option<Instant>,
         after: Duration,
     }
 }
@@ -173,26 +173,19 @@ where
             return Poll::Ready(None);
         };
         if let Poll::Ready(frame) = inner.poll_frame(cx) {
-            *this.waiting = false;
+            *this.waiting_until = None;
             return Poll::Ready(frame);
         }
-        if !*this.waiting {
-            *this.waiting = true;
-            // The timer of an earlier wait is used again.
-            match (
-                this.sleep.as_mut().as_pin_mut(),
-                Instant::now().checked_add(*this.after),
-            ) {
-                (Some(sleep), Some(at)) => sleep.reset(at),
-                _ => this.sleep.set(Some(sleep(*this.after))),
-            }
+        if this.waiting_until.is_none() {
+            *this.waiting_until = Instant::now().checked_add(*this.after);
         }
-        if let Some(sleep) = this.sleep.as_pin_mut() {
-            ready!(sleep.poll(cx));
-            this.inner.set(None);
-            return Poll::Ready(Some(Err(Elapsed::new(Clock::Idle, *this.after).into())));
-        }
-        Poll::Pending
+        let Some(until) = *this.waiting_until else {
+            // The end of time.
+            return Poll::Pending;
+        };
+        ready!(this.timer.poll_until(until, cx));
+        this.inner.set(None);
+        Poll::Ready(Some(Err(Elapsed::new(Clock::Idle, *this.after).into())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -209,7 +202,7 @@ where
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
-    use tokio::time::advance;
+    use tokio::time::{advance, sleep};
     use tower::ServiceExt;
 
     use super::*;

@@ -54,8 +54,9 @@
 //!
 //! # Cost
 //!
-//! No allocation; a timer only from the first `Pending` on, so an answer that is ready needs neither
-//! timer nor runtime. `max_unread` costs two allocations a reply and one task for all replies of a
+//! A timer only from the first `Pending` on, so an answer that is ready needs neither timer nor runtime
+//! and allocates nothing. The head's timer stands in its future; those of the others are one allocation
+//! each, at the first wait. `max_unread` costs two allocations a reply and one task for all replies of a
 //! layer.
 //!
 //! # Example
@@ -89,6 +90,7 @@ mod error;
 mod first_event;
 mod head;
 mod idle;
+mod timer;
 mod total;
 mod unread;
 

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Clock, Elapsed};
+use super::{Clock, Elapsed, timer::Timer};
 use crate::{BoxError, types::Deadline};
 
 /// Applies [`TotalTimeout`].
@@ -103,7 +103,7 @@ where
         let limit = self.limit(&mut request);
         TotalFuture {
             response: self.inner.call(request),
-            sleep: None,
+            timer: Timer::default(),
             limit,
         }
     }
@@ -115,8 +115,7 @@ pin_project! {
     pub struct TotalFuture<F> {
         #[pin]
         response: F,
-        #[pin]
-        sleep: Option<Sleep>,
+        timer: Timer,
         limit: Option<Limit>,
     }
 }
@@ -129,13 +128,13 @@ where
     type Output = Result<Response<TotalBody<R>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let limit = *this.limit;
 
         if let Poll::Ready(result) = this.response.poll(cx) {
             let body = |inner| TotalBody {
                 inner: Some(inner),
-                sleep: None,
+                timer: Timer::default(),
                 limit,
             };
             return Poll::Ready(
@@ -147,7 +146,9 @@ where
         let Some(limit) = limit else {
             return Poll::Pending;
         };
-        poll_until(this.sleep.as_mut(), limit, cx).map(|()| Err(limit.elapsed()))
+        this.timer
+            .poll_until(limit.at, cx)
+            .map(|()| Err(limit.elapsed()))
     }
 }
 
@@ -158,8 +159,7 @@ pin_project! {
         // `None` once the clock has fired: the upstream is closed at once.
         #[pin]
         inner: Option<B>,
-        #[pin]
-        sleep: Option<Sleep>,
+        timer: Timer,
         limit: Option<Limit>,
     }
 }
@@ -190,7 +190,7 @@ where
             Poll::Ready(frame) => {
                 return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
             }
-            Poll::Pending => std::task::ready!(poll_until(this.sleep.as_mut(), limit, cx)),
+            Poll::Pending => std::task::ready!(this.timer.poll_until(limit.at, cx)),
         }
         this.inner.set(None);
         Poll::Ready(Some(Err(limit.elapsed())))
@@ -204,16 +204,6 @@ where
         self.inner
             .as_ref()
             .map_or_else(SizeHint::default, Body::size_hint)
-    }
-}
-
-fn poll_until(mut sleep: Pin<&mut Option<Sleep>>, limit: Limit, cx: &mut Context<'_>) -> Poll<()> {
-    if sleep.is_none() {
-        sleep.set(Some(sleep_until(limit.at)));
-    }
-    match sleep.as_pin_mut() {
-        Some(sleep) => sleep.poll(cx),
-        None => Poll::Pending,
     }
 }
 
