@@ -79,6 +79,8 @@ mod body;
 mod builder;
 mod connect;
 mod credentials;
+#[cfg(feature = "decompression")]
+pub mod decompress;
 mod error;
 mod future;
 mod policy;

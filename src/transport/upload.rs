@@ -67,7 +67,7 @@ impl Body for SendBody {
         if this.inner.is_end_stream() || !matches!(frame, Some(Ok(_))) {
             upload.finish();
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(|source| UploadFailed { source }.into())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -135,6 +135,24 @@ impl Upload {
 const RUNNING: u8 = 0;
 const FINISHED: u8 = 1;
 const STOPPED: u8 = 2;
+
+/// The caller's body failed. Marks the error on its way through hyper.
+#[derive(Debug)]
+pub(super) struct UploadFailed {
+    source: BoxError,
+}
+
+impl fmt::Display for UploadFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the upload failed")
+    }
+}
+
+impl error::Error for UploadFailed {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}
 
 /// The answer ended before the upload did. hyper closes the connection (or resets the stream) for
 /// it; no caller sees it, since the answer has been given.

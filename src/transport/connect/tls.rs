@@ -78,3 +78,35 @@ fn provider() -> CryptoProvider {
 fn provider() -> CryptoProvider {
     rustls::crypto::aws_lc_rs::default_provider()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m6_the_provider_is_passed_and_with_both_compiled_in_it_is_ring() {
+        let config = client_config(&Roots::default(), false).unwrap();
+
+        // Of the two only AWS-LC has post-quantum key exchange.
+        let post_quantum = config
+            .crypto_provider()
+            .kx_groups
+            .iter()
+            .any(|group| format!("{:?}", group.name()).contains("MLKEM"));
+        assert_eq!(post_quantum, !cfg!(feature = "tls-ring"));
+        assert!(CryptoProvider::get_default().is_none());
+    }
+
+    #[test]
+    #[cfg(feature = "native-roots")]
+    fn native_roots_are_added_to_the_built_in_ones() {
+        let native = Roots {
+            native: true,
+            ..Roots::default()
+        };
+
+        let built_in = store(&Roots::default()).unwrap().len();
+        assert!(built_in > 0);
+        assert!(store(&native).unwrap().len() >= built_in);
+    }
+}

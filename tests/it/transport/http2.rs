@@ -298,12 +298,7 @@ async fn g3_a_head_over_the_limit_is_refused() {
 
     let error = get(&transport(), &server.uri()).await.unwrap_err();
 
-    // hyper resets such a stream itself and does not say that it was the size.
-    assert!(
-        blossom::layers::cause_ref::<Interrupted>(&*error).is_some()
-            || blossom::layers::cause_ref::<InvalidResponse>(&*error).is_some(),
-        "{error:?}"
-    );
+    cause::<InvalidResponse>(&error);
     assert!(!nothing_was_sent(&*error));
 }
 
@@ -357,7 +352,7 @@ async fn k7_a_flood_of_continuations_ends_the_connection() {
         .unwrap()
         .unwrap_err();
 
-    assert!(!nothing_was_sent(&*error));
+    cause::<InvalidResponse>(&error);
     assert!(seen.recv().await.unwrap() < FLOOD);
 }
 

@@ -1,11 +1,13 @@
 //! The transport against servers that misbehave.
 
 mod connect;
+#[cfg(feature = "decompression")]
+mod decompress;
 mod http1;
 mod http2;
 mod pool;
 mod server;
-#[cfg(feature = "tls-ring")]
+#[cfg(any(feature = "tls-ring", feature = "tls-aws-lc"))]
 mod tls;
 mod upload;
 

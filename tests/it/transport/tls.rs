@@ -53,7 +53,7 @@ fn serve(
     key: &KeyPair,
     protocols: &[&[u8]],
 ) -> Server {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(provider());
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -83,6 +83,16 @@ fn serve(
             }
         }
     })
+}
+
+#[cfg(feature = "tls-ring")]
+fn provider() -> rustls::crypto::CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}
+
+#[cfg(not(feature = "tls-ring"))]
+fn provider() -> rustls::crypto::CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
 }
 
 const HTTP1: &[&[u8]] = &[b"http/1.1"];
@@ -235,9 +245,6 @@ async fn k9_a_server_of_tls_1_0_is_typed() {
 
 #[tokio::test]
 async fn k9_a_server_that_speaks_no_tls_is_typed() {
-    let server = Server::answering("HTTP/1.1 400 Bad Request\r\n\r\n");
-    // It waits for a head that never comes; this one answers at once.
-    drop(server);
     let server = Server::start(|mut stream, _| async move {
         stream
             .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")

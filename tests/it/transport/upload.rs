@@ -1,13 +1,16 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use blossom::layers::{BoxError, body::ReqBody};
-use blossom::transport::{RequestBodyFailed, Transport};
+use blossom::transport::RequestBodyFailed;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use tokio::{io::AsyncWriteExt, sync::mpsc};
+use tokio::{
+    io::AsyncWriteExt,
+    sync::{Semaphore, mpsc},
+};
 
 use super::{
     cause, post,
@@ -18,22 +21,45 @@ use super::{
 const EARLY: &str = "HTTP/1.1 413 Content Too Large\r\ncontent-length: 9\r\n\r\ntoo large";
 
 /// A server that answers as soon as it has the head, reads nothing more, and closes nothing.
-///
-/// Reports for each connection whether the client has closed it.
-fn early() -> (Server, mpsc::UnboundedReceiver<bool>) {
-    let (closed, seen) = mpsc::unbounded_channel();
-    let server = Server::start(move |mut stream, _| {
-        let closed = closed.clone();
-        async move {
-            read_head(&mut stream).await;
-            stream.write_all(EARLY.as_bytes()).await.unwrap();
-            // The client has time to do the right thing; what it had sent by then is read after.
-            tokio::time::sleep(Duration::from_millis(30)).await;
-            let in_time = closes_within(&mut stream, Duration::from_millis(900)).await;
-            closed.send(in_time).unwrap();
+struct Early {
+    server: Server,
+    answered: Arc<Semaphore>,
+    closed: mpsc::UnboundedReceiver<bool>,
+}
+
+impl Early {
+    fn start() -> Self {
+        let (report, closed) = mpsc::unbounded_channel();
+        let answered = Arc::new(Semaphore::new(0));
+        let permits = answered.clone();
+        let server = Server::start(move |mut stream, _| {
+            let (report, answered) = (report.clone(), permits.clone());
+            async move {
+                read_head(&mut stream).await;
+                stream.write_all(EARLY.as_bytes()).await.unwrap();
+                answered.acquire().await.unwrap().forget();
+                // What the client had sent by then is read; only a close ends that in time.
+                report
+                    .send(closes_within(&mut stream, Duration::from_millis(900)).await)
+                    .unwrap();
+            }
+        });
+        Self {
+            server,
+            answered,
+            closed,
         }
-    });
-    (server, seen)
+    }
+
+    /// After the client is done with its answers: whether it closes that many connections.
+    async fn all_closed(&mut self, connections: usize) -> bool {
+        self.answered.add_permits(connections);
+        let mut all = true;
+        for _ in 0..connections {
+            all &= self.closed.recv().await.unwrap();
+        }
+        all
+    }
 }
 
 fn frames(data: impl futures_util::Stream<Item = Bytes> + Send + 'static) -> ReqBody {
@@ -55,20 +81,18 @@ fn endless() -> ReqBody {
 /// `uploads` of `body`, some at a time; none of their connections may be left a second later.
 async fn answered_early(uploads: usize, body: impl Fn() -> ReqBody) {
     const AT_ONCE: usize = 20;
-    let (server, mut seen) = early();
+    let mut early = Early::start();
     let transport = transport();
     for _ in 0..uploads / AT_ONCE {
         let batch = (0..AT_ONCE).map(|_| async {
-            let response = post(&transport, &server.uri(), body()).await.unwrap();
+            let response = post(&transport, &early.server.uri(), body()).await.unwrap();
             assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
             assert_eq!(text(response).await, "too large");
         });
         futures_util::future::join_all(batch).await;
-        for _ in 0..AT_ONCE {
-            assert!(seen.recv().await.unwrap(), "a connection was left");
-        }
+        assert!(early.all_closed(AT_ONCE).await, "a connection was left");
     }
-    assert_eq!(server.accepted(), uploads);
+    assert_eq!(early.server.accepted(), uploads);
 }
 
 #[tokio::test]
@@ -90,12 +114,16 @@ async fn k5_large_bodies_in_memory_leave_no_connection_when_answered_early() {
 
 #[tokio::test]
 async fn k5_an_answer_that_is_dropped_unread_leaves_no_connection() {
-    let (server, mut seen) = early();
+    let mut early = Early::start();
     let transport = transport();
 
-    drop(post(&transport, &server.uri(), endless()).await.unwrap());
+    drop(
+        post(&transport, &early.server.uri(), endless())
+            .await
+            .unwrap(),
+    );
 
-    assert!(seen.recv().await.unwrap());
+    assert!(early.all_closed(1).await);
 }
 
 #[tokio::test]
@@ -122,21 +150,16 @@ async fn an_upload_that_is_read_to_its_end_leaves_its_connection_in_the_pool() {
 
 #[tokio::test]
 async fn a_request_body_that_fails_is_not_the_upstreams_fault() {
-    let server = Server::answering(OK);
-    let transport: Transport = transport();
+    // The server does not answer before the end of the body.
+    let server = Server::start(|mut stream, _| async move {
+        closes_within(&mut stream, Duration::from_secs(1)).await;
+    });
     let fails = StreamBody::new(stream::iter([
         Ok(Frame::data(Bytes::from_static(b"x"))),
         Err(BoxError::from("the file ended early")),
     ]));
 
-    // The server does not answer before the end of the body.
-    let server = {
-        drop(server);
-        Server::start(|mut stream, _| async move {
-            closes_within(&mut stream, Duration::from_secs(1)).await;
-        })
-    };
-    let error = post(&transport, &server.uri(), ReqBody::stream(fails))
+    let error = post(&transport(), &server.uri(), ReqBody::stream(fails))
         .await
         .unwrap_err();
 

@@ -1,0 +1,139 @@
+//! Requests that are refused before a connection is used.
+
+use std::{error::Error, fmt};
+
+/// The request's URI is not absolute: the transport resolves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoAuthority(());
+
+impl NoAuthority {
+    pub(in crate::transport) const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl fmt::Display for NoAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request's URI has no scheme or no host")
+    }
+}
+
+impl Error for NoAuthority {}
+
+/// The request's URI has a user name or password in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserInfoRefused {
+    host: Box<str>,
+}
+
+impl UserInfoRefused {
+    pub(in crate::transport) fn new(host: &str) -> Self {
+        Self { host: host.into() }
+    }
+
+    /// The host that was asked for, without the user name.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl fmt::Display for UserInfoRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the URI for {} has a user name or password in it; use .api_key(..)",
+            self.host
+        )
+    }
+}
+
+impl Error for UserInfoRefused {}
+
+/// Plain `http` to a host that is neither loopback nor allowed by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlainHttpRefused {
+    host: Box<str>,
+}
+
+impl PlainHttpRefused {
+    pub(in crate::transport) fn new(host: &str) -> Self {
+        Self { host: host.into() }
+    }
+
+    /// The host that was asked for.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl fmt::Display for PlainHttpRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "plain http to {0} would show key and prompt to the network; use https, or .allow_plain_http(\"{0}\")",
+            self.host
+        )
+    }
+}
+
+impl Error for PlainHttpRefused {}
+
+/// A scheme other than `http` and `https`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsupportedScheme {
+    scheme: Box<str>,
+}
+
+impl UnsupportedScheme {
+    pub(in crate::transport) fn new(scheme: &str) -> Self {
+        Self {
+            scheme: scheme.into(),
+        }
+    }
+
+    /// The scheme.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+}
+
+impl fmt::Display for UnsupportedScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the scheme {} is not http or https", self.scheme)
+    }
+}
+
+impl Error for UnsupportedScheme {}
+
+/// `https` was asked for, but the crate was built without a TLS feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsUnavailable {
+    host: Box<str>,
+}
+
+impl TlsUnavailable {
+    pub(in crate::transport) fn new(host: &str) -> Self {
+        Self { host: host.into() }
+    }
+
+    /// The host that was asked for.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl fmt::Display for TlsUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "https to {} needs the feature tls-ring or tls-aws-lc",
+            self.host
+        )
+    }
+}
+
+impl Error for TlsUnavailable {}
