@@ -59,6 +59,7 @@ pub(crate) struct Exchange<D> {
 }
 
 // Large while it reads: calls are awaited, and a box would cost each of them an allocation.
+#[expect(clippy::large_enum_variant, reason = "an allocation a call costs more")]
 enum State {
     Refused(Box<Error>),
     Sending(ResponseFuture),
