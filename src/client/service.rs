@@ -2,10 +2,10 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, ready},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{self, Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -56,33 +56,39 @@ where
     R::Error: Into<BoxError>,
 {
     fn call(&self, request: Request<ReqBody>) -> Boxed {
-        Box::pin(Erase {
-            inner: Oneshot::new(self.clone(), request),
-        })
+        let mut service = self.clone();
+        // Nearly always it is ready: then the request need not be stored beside the service first.
+        // If not, it is asked again with a waker that is heard.
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Box::pin(Erase {
+                inner: service.call(request),
+            }),
+            Poll::Ready(Err(error)) => Box::pin(ready(Err(error.into()))),
+            Poll::Pending => Box::pin(Erase {
+                inner: Oneshot::new(service, request),
+            }),
+        }
     }
 }
 
 pin_project! {
-    struct Erase<S, Q>
-    where
-        S: Service<Q>,
-    {
+    struct Erase<F> {
         #[pin]
-        inner: Oneshot<S, Q>,
+        inner: F,
     }
 }
 
-impl<S, Q, R> Future for Erase<S, Q>
+impl<F, R, E> Future for Erase<F>
 where
-    S: Service<Q, Response = Response<R>>,
-    S::Error: Into<BoxError>,
+    F: Future<Output = Result<Response<R>, E>>,
+    E: Into<BoxError>,
     R: Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
     type Output = Result<Response<ResponseBody>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().inner.poll(cx)).map_err(Into::into)?;
+        let response = task::ready!(self.project().inner.poll(cx)).map_err(Into::into)?;
         Poll::Ready(Ok(response.map(ResponseBody::new)))
     }
 }
@@ -144,5 +150,44 @@ impl Body for ResponseBody {
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tower::{ServiceBuilder, service_fn};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stack_that_is_not_ready_yet_is_waited_for() {
+        // One call at a time: the second is ready when the first has answered.
+        let stack = Stack::new(
+            ServiceBuilder::new()
+                .concurrency_limit(1)
+                .service(service_fn(|_: Request<ReqBody>| async {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    Ok::<_, BoxError>(Response::new(ReqBody::empty()))
+                })),
+        );
+        let start = tokio::time::Instant::now();
+
+        let call = || stack.call(Request::new(ReqBody::empty()));
+        let (first, second) = tokio::join!(call(), call());
+
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn a_stack_that_cannot_become_ready_says_why() {
+        let broken = blossom_layers::test_util::ScriptedService::new([
+            blossom_layers::test_util::Step::NotReady("closed"),
+        ]);
+        let call = Stack::new(broken).call(Request::new(ReqBody::empty()));
+
+        assert_eq!(call.await.unwrap_err().to_string(), "closed");
     }
 }
