@@ -37,12 +37,13 @@ impl Stack {
     }
 
     pub(crate) fn call(&self, request: Request<ReqBody>) -> ResponseFuture {
-        ResponseFuture(self.0.call(request))
+        ResponseFuture(self.0.call_clone(request))
     }
 }
 
 trait Erased: Send + Sync {
-    fn call(&self, request: Request<ReqBody>) -> Boxed;
+    // Not `call`: that name is the service's own.
+    fn call_clone(&self, request: Request<ReqBody>) -> Boxed;
 }
 
 type Boxed = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, BoxError>> + Send>>;
@@ -55,7 +56,7 @@ where
     R: Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    fn call(&self, request: Request<ReqBody>) -> Boxed {
+    fn call_clone(&self, request: Request<ReqBody>) -> Boxed {
         let mut service = self.clone();
         // Nearly always it is ready: then the request need not be stored beside the service first.
         // If not, it is asked again with a waker that is heard.
