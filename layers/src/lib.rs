@@ -46,6 +46,8 @@ pub mod task;
 pub mod test_util;
 #[cfg(feature = "timeout")]
 pub mod timeout;
+#[cfg(feature = "_timer")]
+mod timer;
 pub mod types;
 
 pub use self::error::{BoxError, cause_ref};

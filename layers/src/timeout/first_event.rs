@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Clock, Elapsed, timer::Timer};
-use crate::{BoxError, types::Outcome};
+use super::{Clock, Elapsed};
+use crate::{BoxError, timer::Timer, types::Outcome};
 
 /// Applies [`FirstEventTimeout`].
 #[derive(Debug, Clone, Copy)]

@@ -15,10 +15,9 @@ use tower_service::Service;
 
 use super::{
     Clock, Elapsed,
-    timer::Timer,
     unread::{Held, Watchdog},
 };
-use crate::BoxError;
+use crate::{BoxError, timer::Timer};
 
 /// Applies [`IdleTimeout`].
 #[derive(Debug, Clone)]

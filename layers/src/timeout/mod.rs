@@ -90,7 +90,6 @@ mod error;
 mod first_event;
 mod head;
 mod idle;
-mod timer;
 mod total;
 mod unread;
 

@@ -13,11 +13,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Boxed, because it is larger than all the rest of a body, and most bodies are moved through a
 /// whole stack without ever waiting for it.
 #[derive(Debug, Default)]
-pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
     /// Waits until `at`, or goes on to.
-    pub(super) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if sleep.deadline() != at {
             sleep.as_mut().reset(at);
@@ -26,7 +26,7 @@ impl Timer {
     }
 
     /// Lets go of the timer.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.0 = None;
     }
 }

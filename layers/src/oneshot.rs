@@ -1,0 +1,97 @@
+//! One call of a service that may have to become ready first.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+pin_project! {
+    /// Readies the service that it owns, calls it once, and is its answer.
+    ///
+    /// For layers that are always ready: they clone their inner service, and ready and call the clone
+    /// when their own grant is there. The service is kept until the call has ended, since dropping
+    /// one that was called may cancel what it has under way.
+    ///
+    /// `F` is `S::Future`; it stands apart so that the struct needs no bound.
+    #[project = OneshotProj]
+    #[derive(Debug)]
+    pub(crate) struct Oneshot<S, R, F> {
+        service: S,
+        request: Option<R>,
+        #[pin]
+        response: Option<F>,
+    }
+}
+
+impl<S, R, F> Oneshot<S, R, F> {
+    /// Calls `service` with `request` once it is ready; does nothing until it is polled.
+    pub(crate) const fn new(service: S, request: R) -> Self {
+        Self {
+            service,
+            request: Some(request),
+            response: None,
+        }
+    }
+}
+
+impl<S, R> Future for Oneshot<S, R, S::Future>
+where
+    S: Service<R>,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.request.is_some() {
+            ready!(this.service.poll_ready(cx))?;
+            if let Some(request) = this.request.take() {
+                this.response.set(Some(this.service.call(request)));
+            }
+        }
+        match this.response.as_pin_mut() {
+            Some(response) => response.poll(cx),
+            // Polled after its end.
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::test_util::{ReadyProbe, ScriptedService, Step};
+
+    #[tokio::test]
+    async fn readies_the_very_service_that_it_calls() {
+        let mut service = ReadyProbe::default();
+        Service::<Request<()>>::poll_ready(
+            &mut service,
+            &mut Context::from_waker(std::task::Waker::noop()),
+        )
+        .is_ready();
+
+        assert!(
+            Oneshot::new(service.clone(), Request::new(()))
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn an_error_of_readiness_is_the_answer_and_nothing_is_called() {
+        let service = ScriptedService::new([Step::NotReady("closed")]);
+
+        let error = Oneshot::new(service.clone(), Request::new(()))
+            .await
+            .unwrap_err();
+
+        assert_eq!(error.to_string(), "closed");
+        assert_eq!(service.calls(), 0);
+    }
+}
