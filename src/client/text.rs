@@ -314,16 +314,17 @@ pub(super) fn decode_reply(head: &Parts, body: &Bytes) -> Result<ChatReply> {
 }
 
 fn whole(reply: ChatReply, head: &Parts) -> Text {
-    let mut meta = Meta::of(head);
-    meta.usage = reply.usage().or_else(|| reply_usage(&head.headers));
-    meta.model = reply.model().map(str::to_owned);
     Text {
-        finish_reason: reply.finish_reason().cloned(),
-        reasoning: reply.reasoning().map(str::to_owned),
-        tool_calls: reply.tool_calls().to_vec(),
-        citations: reply.citations().to_vec(),
-        content: reply.into_content(),
-        meta,
+        finish_reason: reply.finish_reason,
+        reasoning: reply.reasoning,
+        tool_calls: reply.tool_calls,
+        citations: reply.citations,
+        content: reply.content,
+        meta: Meta {
+            usage: reply.usage.or_else(|| reply_usage(&head.headers)),
+            model: reply.model,
+            ..Meta::of(head)
+        },
     }
 }
 

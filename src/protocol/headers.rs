@@ -2,30 +2,40 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, header};
+use http::{
+    HeaderMap, HeaderName,
+    header::{AsHeaderName, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+};
+
+// Made once: a name that is given as text is parsed at each look-up.
+const REQUEST_IDS: [HeaderName; 3] = [
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("request-id"),
+    HeaderName::from_static("cf-ray"),
+];
+const MODEL_USED: HeaderName = HeaderName::from_static("x-model-used");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
 /// The upstream's name for the request.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
-    ["x-request-id", "request-id", "cf-ray"]
-        .into_iter()
-        .find_map(|name| text(headers, name))
+    REQUEST_IDS.iter().find_map(|name| text(headers, name))
 }
 
 /// The model that answered.
 pub(crate) fn model_used(headers: &HeaderMap) -> Option<&str> {
-    text(headers, "x-model-used")
+    text(headers, MODEL_USED)
 }
 
 /// The media type without parameters; empty if there is none.
 pub(crate) fn media_type(headers: &HeaderMap) -> &str {
-    let value = text(headers, "content-type").unwrap_or_default();
+    let value = text(headers, CONTENT_TYPE).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim()
 }
 
 /// Whether the reply says that it must not be kept.
 pub(crate) fn no_store(headers: &HeaderMap) -> bool {
     headers
-        .get_all(header::CACHE_CONTROL)
+        .get_all(CACHE_CONTROL)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
@@ -35,11 +45,11 @@ pub(crate) fn no_store(headers: &HeaderMap) -> bool {
 /// How long to wait before another try: `retry-after-ms`, or `Retry-After` in seconds or as a date
 /// (RFC 9110 section 10.2.3). What makes no sense is as if it were absent; a past date is zero.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let millis = text(headers, "retry-after-ms").and_then(|value| value.trim().parse::<f64>().ok());
+    let millis = text(headers, RETRY_AFTER_MS).and_then(|value| value.trim().parse::<f64>().ok());
     if let Some(wait) = millis.and_then(|millis| seconds(millis / 1000.0)) {
         return Some(wait);
     }
-    let value = text(headers, "retry-after")?.trim();
+    let value = text(headers, RETRY_AFTER)?.trim();
     if let Ok(number) = value.parse::<f64>() {
         return seconds(number);
     }
@@ -52,7 +62,7 @@ pub(crate) fn seconds(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers
         .get(name)?
         .to_str()

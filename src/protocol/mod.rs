@@ -50,8 +50,8 @@ pub use self::{
 };
 pub(crate) use self::{
     headers::{media_type, model_used, no_store, request_id},
-    lenient::{Text as LenientText, lenient},
+    lenient::Text as LenientText,
     models::decode_models,
     redact::printable,
-    usage::{WireUsage, reply_usage},
+    usage::{WireUsage, reply_usage, wire_usage},
 };

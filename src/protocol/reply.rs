@@ -5,20 +5,20 @@ use serde::Deserialize;
 use super::{
     Delta, ToolCall,
     lenient::{Text, lenient},
-    usage::WireUsage,
+    usage::{WireUsage, wire_usage},
 };
 use crate::layers::types::{FinishReason, Usage};
 
 /// A whole chat reply, read tolerantly: everything but `choices` may be absent or null.
 #[derive(Debug, Clone, Default)]
 pub struct ChatReply {
-    content: String,
-    reasoning: Option<String>,
-    tool_calls: Vec<ToolCall>,
-    finish_reason: Option<FinishReason>,
-    usage: Option<Usage>,
-    model: Option<String>,
-    citations: Vec<String>,
+    pub(crate) content: String,
+    pub(crate) reasoning: Option<String>,
+    pub(crate) tool_calls: Vec<ToolCall>,
+    pub(crate) finish_reason: Option<FinishReason>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) model: Option<String>,
+    pub(crate) citations: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ struct Wire<'a> {
     choices: Option<Vec<Choice<'a>>>,
     #[serde(borrow, default)]
     model: Text<'a>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "wire_usage")]
     usage: Option<WireUsage>,
     #[serde(default, deserialize_with = "lenient")]
     citations: Option<Vec<String>>,
@@ -71,7 +71,10 @@ impl ChatReply {
     pub fn decode(body: &[u8]) -> Result<Self, serde_json::Error> {
         use serde::de::Error as _;
 
-        let wire: Wire<'_> = serde_json::from_slice(body)?;
+        // One check for UTF-8 and a parse of text is faster than a parse of bytes, which checks each
+        // string.
+        let text = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
+        let wire: Wire<'_> = serde_json::from_str(text)?;
         let (message, finish_reason) = match wire.choices {
             Some(choices) => {
                 let first = choices.into_iter().next();
@@ -80,7 +83,7 @@ impl ChatReply {
                 let message = message.ok_or_else(|| serde_json::Error::custom("no message"))?;
                 (message, first.finish_reason)
             }
-            None if !wire.role.is_empty() => (serde_json::from_slice(body)?, Text::default()),
+            None if !wire.role.is_empty() => (serde_json::from_str(text)?, Text::default()),
             None => return Err(serde_json::Error::custom("no choices")),
         };
         let reasoning = match message.reasoning_content.some() {

@@ -8,7 +8,7 @@ use super::{
     ChatReply, Failure, ToolCall,
     lenient::{Count, Text, lenient},
     reply::{Block, thinking},
-    usage::WireUsage,
+    usage::{WireUsage, wire_usage},
 };
 use crate::layers::types::{FinishReason, Usage};
 
@@ -35,7 +35,7 @@ struct Chunk<'a> {
     model: Text<'a>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "wire_usage")]
     usage: Option<WireUsage>,
     #[serde(borrow, default, deserialize_with = "raw")]
     error: Option<&'a str>,

@@ -6,27 +6,19 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use super::lenient::{Count, Text};
+use super::lenient::{Count, Text, as_absent};
 use crate::layers::types::Usage;
 
-/// Usage as it stands in a reply.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+/// Usage as it stands in a reply, read in one pass and tolerantly: what has another shape is zero.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WireUsage {
-    #[serde(default)]
     prompt_tokens: Count,
-    #[serde(default)]
     completion_tokens: Count,
-    #[serde(default)]
     total_tokens: Count,
-    #[serde(default)]
     prompt_tokens_details: Details,
-    #[serde(default)]
     completion_tokens_details: Details,
-    #[serde(default)]
     cached_input_tokens: Count,
-    #[serde(default)]
     cache_read_input_tokens: Count,
-    #[serde(default)]
     reasoning_tokens: Count,
 }
 
@@ -35,6 +27,53 @@ pub(crate) struct WireUsage {
 struct Details {
     cached_tokens: Count,
     reasoning_tokens: Count,
+}
+
+/// A member that is an object, or as good as absent.
+pub(crate) fn wire_usage<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<WireUsage>, D::Error> {
+    deserializer.deserialize_any(UsageVisitor)
+}
+
+struct UsageVisitor;
+
+impl<'de> Visitor<'de> for UsageVisitor {
+    type Value = Option<WireUsage>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("usage")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut usage = WireUsage::default();
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            let count = match &*name.0 {
+                "prompt_tokens" => &mut usage.prompt_tokens,
+                "completion_tokens" => &mut usage.completion_tokens,
+                "total_tokens" => &mut usage.total_tokens,
+                "cached_input_tokens" => &mut usage.cached_input_tokens,
+                "cache_read_input_tokens" => &mut usage.cache_read_input_tokens,
+                "reasoning_tokens" => &mut usage.reasoning_tokens,
+                "prompt_tokens_details" => {
+                    usage.prompt_tokens_details = members.next_value()?;
+                    continue;
+                }
+                "completion_tokens_details" => {
+                    usage.completion_tokens_details = members.next_value()?;
+                    continue;
+                }
+                _ => {
+                    let IgnoredAny = members.next_value()?;
+                    continue;
+                }
+            };
+            *count = members.next_value()?;
+        }
+        Ok(Some(usage))
+    }
+
+    as_absent!(unit, bool, i64, u64, f64, str, seq);
 }
 
 impl<'de> Deserialize<'de> for Details {
@@ -66,9 +105,7 @@ impl<'de> Visitor<'de> for DetailsVisitor {
         Ok(details)
     }
 
-    fn visit_unit<E>(self) -> Result<Details, E> {
-        Ok(Details::default())
-    }
+    as_absent!(unit, bool, i64, u64, f64, str, seq);
 }
 
 impl WireUsage {
@@ -101,38 +138,38 @@ impl WireUsage {
 
 /// The usage that the headers of a whole reply tell.
 pub(crate) fn reply_usage(headers: &HeaderMap) -> Option<Usage> {
-    let count =
-        |name: &str| -> Option<u64> { headers.get(name)?.to_str().ok()?.trim().parse().ok() };
-    let sum = |names: &[&str]| -> Option<u64> {
-        names
-            .iter()
-            .filter_map(|name| count(name))
-            .reduce(u64::saturating_add)
-    };
-    let cached = count("x-usage-prompt-cached-tokens");
-    let prompt = sum(&[
-        "x-usage-prompt-text-tokens",
-        "x-usage-prompt-cached-tokens",
-        "x-usage-prompt-cache-write-tokens",
-        "x-usage-prompt-audio-tokens",
-        "x-usage-prompt-image-tokens",
-        "x-usage-prompt-video-tokens",
-    ]);
-    let reasoning = count("x-usage-completion-reasoning-tokens");
-    let completion = sum(&[
-        "x-usage-completion-text-tokens",
-        "x-usage-completion-reasoning-tokens",
-        "x-usage-completion-audio-tokens",
-        "x-usage-completion-image-tokens",
-        "x-usage-completion-video-tokens",
-    ]);
-    if prompt.is_none() && completion.is_none() {
-        return None;
+    let mut usage = Usage::default();
+    let mut told = false;
+    // One walk, and not a look-up for each name: most replies have none of them.
+    for (name, value) in headers {
+        let Some(kind) = name.as_str().strip_prefix("x-usage-") else {
+            continue;
+        };
+        let Some(count) = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+        else {
+            continue;
+        };
+        let side = match kind.split_once('-') {
+            Some(("prompt", _)) => &mut usage.prompt_tokens,
+            Some(("completion", _)) => &mut usage.completion_tokens,
+            _ => continue,
+        };
+        // Seconds of sound are told beside its tokens.
+        if kind.ends_with("-tokens") {
+            *side = side.saturating_add(count);
+            told = true;
+        }
+        match kind {
+            "prompt-cached-tokens" => usage.cached_prompt_tokens = count,
+            "completion-reasoning-tokens" => usage.reasoning_tokens = count,
+            _ => {}
+        }
     }
-    let mut usage = Usage::new(prompt.unwrap_or(0), completion.unwrap_or(0));
-    usage.cached_prompt_tokens = cached.unwrap_or(0);
-    usage.reasoning_tokens = reasoning.unwrap_or(0);
-    Some(usage)
+    usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+    told.then_some(usage)
 }
 
 #[cfg(test)]
@@ -140,7 +177,8 @@ mod tests {
     use super::*;
 
     fn usage(json: &str) -> Usage {
-        serde_json::from_str::<WireUsage>(json).unwrap().normalize()
+        let mut json = serde_json::Deserializer::from_str(json);
+        wire_usage(&mut json).unwrap().unwrap().normalize()
     }
 
     #[test]

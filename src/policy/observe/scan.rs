@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     layers::types::{FinishReason, Record},
-    protocol::{LenientText, WireUsage, lenient, printable},
+    protocol::{LenientText, WireUsage, printable, wire_usage},
 };
 
 /// Whether `json` has a member `name` (quotes included) whose value is not `null`. It may say yes
@@ -26,7 +26,7 @@ pub(super) fn may_hold(json: &[u8], name: &[u8]) -> bool {
 pub(super) struct Seen<'a> {
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "wire_usage")]
     usage: Option<WireUsage>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
