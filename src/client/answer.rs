@@ -198,7 +198,7 @@ impl Text {
         let usage = deltas.usage().or(meta.usage);
         let model = deltas.model().map(str::to_owned).or(meta.model);
         Self {
-            finish_reason: deltas.finish_reason().map(FinishReason::from),
+            finish_reason: deltas.finish_reason().cloned(),
             meta: Meta {
                 usage,
                 model,

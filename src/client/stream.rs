@@ -23,7 +23,10 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     layers::{sse::Events, task},
-    protocol::{Accumulator, Delta, Failure, FinishFailure, StreamEvent, media_type, no_store},
+    protocol::{
+        Accumulator, Delta, Failure, FinishFailure, StreamDecoder, StreamEvent, media_type,
+        no_store,
+    },
 };
 
 /// How long the rest of a stream is read after its last event, so that its connection can serve
@@ -65,6 +68,7 @@ const DRAIN: Duration = Duration::from_millis(250);
 /// ```
 pub struct TextStream {
     source: Source,
+    decoder: StreamDecoder,
     deltas: Accumulator,
     meta: Meta,
     no_store: bool,
@@ -88,6 +92,7 @@ impl TextStream {
             meta: Meta::of(&reply.head),
             no_store: no_store(&reply.head.headers),
             source: Source::Events(Box::new(Events::new(reply.body))),
+            decoder: StreamDecoder::default(),
             deltas: Accumulator::default(),
             events: 0,
             bytes: 0,
@@ -147,7 +152,7 @@ impl TextStream {
             };
             self.events += 1;
             self.bytes += event.data().len() as u64;
-            match StreamEvent::decode(&event.data_lossy()) {
+            match self.decoder.decode(&event.data_lossy()) {
                 StreamEvent::Ignored => {}
                 StreamEvent::Done => {
                     self.drain(cx);
@@ -265,6 +270,7 @@ impl Decode for OpenStream {
         deltas.push(&delta);
         Ok(TextStream {
             source: Source::Whole(Some(Box::new(delta))),
+            decoder: StreamDecoder::default(),
             deltas,
             meta: Meta::of(head),
             no_store: false,

@@ -28,6 +28,7 @@ mod redact;
 mod reply;
 mod sniff;
 mod stream;
+mod stream_decoder;
 mod text;
 mod tool;
 mod usage;
@@ -45,6 +46,7 @@ pub use self::{
     parameter::{AudioFormat, AudioOutput, Modality, ReasoningEffort, Safety, SearchContext},
     reply::ChatReply,
     stream::{Accumulator, Delta, FinishFailure, StreamEvent, ToolCallDelta},
+    stream_decoder::StreamDecoder,
     text::TextRequest,
     tool::{Tool, ToolCall, ToolChoice},
 };

@@ -10,19 +10,19 @@
 //! The bare parser is a lower bound, not a rival: it has no caps, no fields but `data`, and borrows.
 
 mod baseline;
-mod chunk;
 mod stream;
 
 use std::{borrow::Borrow, convert::Infallible, hint::black_box, process::ExitCode};
 
 use async_openai::types::chat::CreateChatCompletionStreamResponse;
+use blossom::protocol::{StreamDecoder, StreamEvent};
 use blossom_layers::sse::{DecodeError, Decoder, EventRef};
 use bytes::Bytes;
 use eventsource_stream::Eventsource;
 use futures_util::{Stream, StreamExt, stream as futures};
 use peers::{Contest, Report, Table, block_on, live_bytes, peak_bytes, restart_peak};
 
-use self::{baseline::LineParser, chunk::Chunk};
+use self::baseline::LineParser;
 
 #[global_allocator]
 static ALLOCATOR: peers::Counting = peers::Counting;
@@ -30,6 +30,7 @@ static ALLOCATOR: peers::Counting = peers::Counting;
 const OURS: &str = "Decoder";
 const BARE: &str = "bare line parser";
 const OWNING: &str = "bare line parser, frames of its own";
+const EACH: &str = "Decoder, each event parsed";
 const PEER: &str = "eventsource-stream";
 
 const OF_BARE: &str = "Decoder / bare line parser";
@@ -87,9 +88,16 @@ fn typed_chunks(report: &mut Report) {
     let frames = stream::frames(&stream::chat(EVENTS), 1460);
     let table = Contest::new("chat chunks, frames of 1460 bytes, typed", EVENTS)
         .runner(OURS, || {
+            let mut decoder = StreamDecoder::default();
             ours(&frames, |event| {
-                let chunk: Chunk<'_> = parse(event);
-                drop(black_box(chunk));
+                let event = decoder.decode(event.data_str().expect("text"));
+                drop(black_box(event));
+            })
+        })
+        .runner(EACH, || {
+            ours(&frames, |event| {
+                let event = StreamEvent::decode(event.data_str().expect("text"));
+                drop(black_box(event));
             })
         })
         .runner(PEER, || {
@@ -105,11 +113,10 @@ fn typed_chunks(report: &mut Report) {
         table.ratio(OURS, PEER),
         0.35,
     );
-}
-
-// One check for UTF-8 and a parse of text is faster than a parse of bytes, which checks each string.
-fn parse(event: EventRef<'_>) -> Chunk<'_> {
-    serde_json::from_str(event.data_str().expect("text")).expect("a chunk")
+    report.note(
+        "each event parsed / the peers'",
+        table.ratio(EACH, PEER),
+    );
 }
 
 fn endless_line(report: &mut Report) {
