@@ -6,6 +6,7 @@
 //!
 //! | feature | what it adds | crates it pulls |
 //! | --- | --- | --- |
+//! | `backoff` | how long to wait before another try: full jitter, and `Retry-After` | fastrand, httpdate |
 //! | `buffer` | turns any request body into `ReqBody` | |
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
@@ -29,6 +30,8 @@
     )
 )]
 
+#[cfg(feature = "backoff")]
+pub mod backoff;
 pub mod body;
 #[cfg(feature = "buffer")]
 pub mod buffer;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use crate::layers::types::FinishReason;
+use crate::layers::{backoff, types::FinishReason};
 
 use super::{ChatReply, headers, redact::printable, usage::reply_usage};
 
@@ -65,7 +65,7 @@ impl Failure {
             Some(json @ (Value::Object(_) | Value::String(_))) => Self::of_json(status, json),
             _ => Self::of_text(status, body),
         };
-        let told = headers::retry_after(headers, SystemTime::now());
+        let told = backoff::retry_after(headers, SystemTime::now());
         failure.retry_after = told.or(failure.retry_after);
         if failure.request_id.is_none() {
             failure.request_id = headers::request_id(headers).map(|id| printable(id, 200));
@@ -165,7 +165,7 @@ impl Failure {
             .or_else(|| status_of(&json["details"]["upstreamStatus"]));
         failure.retry_after = json["retryAfterSeconds"]
             .as_f64()
-            .and_then(headers::seconds);
+            .and_then(backoff::seconds);
         failure.request_id = text(&error["requestId"]).or_else(|| text(&json["requestId"]));
         let fields = details["fieldErrors"].as_object().into_iter().flatten();
         failure.field_errors = fields
