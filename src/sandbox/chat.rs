@@ -1,72 +1,100 @@
-//! Answers of a model, whole and streamed.
+//! What a model says to a request.
 
-use std::time::Duration;
-
-use bytes::Bytes;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    body::{Step, StepBody},
     fault::Fault,
-    generate,
+    generate::{self, Chance},
+    models::{self, Model},
     parse::{Parsed, message_text},
     reply::{self, Reply},
-    server::Config,
+    schema, sound,
 };
 
 /// The only text that has characters of several bytes.
 const SPLIT: &str = " Café, naïve, 漢字, 🌸.";
 
-/// What a model says to a request.
+/// The tokens of a picture in a prompt.
+const IMAGE_TOKENS: u64 = 85;
+
+/// An answer, before it is whole or streamed.
 pub(super) struct Answer {
-    id: String,
-    model: String,
-    words: Vec<String>,
-    tool_calls: Vec<Value>,
-    finish_reason: &'static str,
+    pub(super) id: String,
+    pub(super) model: String,
+    known: Option<&'static Model>,
+    pub(super) words: Vec<String>,
+    pub(super) reasoning: Vec<String>,
+    pub(super) tool_calls: Vec<Value>,
+    pub(super) citations: Vec<String>,
+    pub(super) speech: Option<sound::Sound>,
+    pub(super) finish_reason: &'static str,
+    counts_usage: bool,
     prompt_tokens: u64,
+    image_tokens: u64,
 }
 
 impl Answer {
-    pub(super) fn new(parsed: &Parsed, prompt: &str, fault: Option<&Fault>) -> Self {
-        let asked = parsed.text("model").unwrap_or("openai");
-        let model = if asked.starts_with("fault:") {
-            "openai"
-        } else {
-            asked
+    /// The answer to `prompt`; `plain` says that no JSON was asked for around it.
+    pub(super) fn new(parsed: &Parsed, prompt: &str, plain: bool, fault: Option<&Fault>) -> Self {
+        let is = |name: &str| fault.is_some_and(|fault| fault.is(name));
+        let model = model_name(parsed, "openai");
+        let known = models::find(&model);
+        let system = parsed.text("system").unwrap_or_default();
+        let seed = parsed.integer("seed").unwrap_or(0).to_le_bytes();
+        let parts = [
+            prompt.as_bytes(),
+            model.as_bytes(),
+            &seed,
+            system.as_bytes(),
+        ];
+        let tool_calls = tool_calls(parsed, prompt);
+        let mut answer = Self {
+            id: format!("pllns_{:032x}", generate::digest(&parts)),
+            words: words(parsed, &parts),
+            reasoning: reasoning(parsed, known, &parts),
+            citations: citations(parsed, known, &parts),
+            tool_calls,
+            speech: None,
+            finish_reason: "stop",
+            counts_usage: !is("no-usage"),
+            prompt_tokens: 3 + generate::tokens(prompt) + generate::tokens(system),
+            image_tokens: IMAGE_TOKENS * pictures(parsed),
+            model,
+            known,
         };
-        let seed = parsed.integer("seed").unwrap_or(0);
-        let mut words = if wants_json(parsed) {
-            vec![json!({ "answer": generate::words(prompt, model, seed).concat() }).to_string()]
-        } else {
-            generate::words(prompt, model, seed)
-        };
-        if fault.is_some_and(|fault| fault.is("split-utf8")) {
-            words.push(SPLIT.to_owned());
+        if is("split-utf8") {
+            answer.words.push(SPLIT.to_owned());
         }
-        let tool_calls = tool_calls(parsed);
-        let mut finish_reason = "stop";
+        answer.end(parsed);
+        let speaks = parsed.wants_sound() || (plain && known.is_some_and(Model::speaks));
+        if speaks && answer.tool_calls.is_empty() {
+            answer.speech = Some(speech(parsed, &answer.text()));
+        }
+        answer
+    }
+
+    /// Ends the words where the request or its tools want it.
+    fn end(&mut self, parsed: &Parsed) {
         let limit = parsed
             .integer("max_tokens")
             .or_else(|| parsed.integer("max_completion_tokens"))
             .and_then(|limit| usize::try_from(limit).ok());
+        for stop in stops(parsed) {
+            let text = self.text();
+            if let Some(end) = text.find(&stop) {
+                self.words = pieces(text.get(..end).unwrap_or_default());
+            }
+        }
         if let Some(limit) = limit
-            && limit < words.len()
+            && limit < self.words.len()
         {
-            words.truncate(limit);
-            finish_reason = "length";
+            self.words.truncate(limit);
+            self.finish_reason = "length";
         }
-        if !tool_calls.is_empty() {
-            words.clear();
-            finish_reason = "tool_calls";
-        }
-        Self {
-            id: format!("pllns_{:032x}", generate::digest(&[prompt.as_bytes()])),
-            model: model.to_owned(),
-            words,
-            tool_calls,
-            finish_reason,
-            prompt_tokens: 3 + generate::tokens(prompt),
+        if !self.tool_calls.is_empty() {
+            self.words.clear();
+            self.finish_reason = "tool_calls";
         }
     }
 
@@ -74,252 +102,334 @@ impl Answer {
         self.words.concat()
     }
 
-    fn completion_tokens(&self) -> u64 {
+    /// The text of a plain reply, sources included.
+    pub(super) fn plain(&self) -> String {
+        let mut text = self.text();
+        if !self.citations.is_empty() {
+            text.push_str("\n\n---\nSources:");
+            for (number, citation) in (1..).zip(&self.citations) {
+                text.push_str(&format!("\n[{number}] {citation}"));
+            }
+        }
+        text
+    }
+
+    fn text_tokens(&self) -> u64 {
         (self.words.len() + 5 * self.tool_calls.len()) as u64
     }
 
-    fn usage(&self) -> Value {
+    /// One for every 50 ms.
+    fn audio_tokens(&self) -> u64 {
+        self.speech
+            .as_ref()
+            .map_or(0, |sound| sound.millis.div_ceil(50))
+    }
+
+    pub(super) fn usage(&self) -> Value {
+        if !self.counts_usage {
+            return Value::Null;
+        }
+        let reasoning = self.reasoning.len() as u64;
+        let prompt = self.prompt_tokens + self.image_tokens;
+        let apart = self.known.is_some_and(Model::counts_reasoning_apart);
+        let answer = self.text_tokens() + self.audio_tokens();
+        let completion = if apart { answer } else { answer + reasoning };
         json!({
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens(),
-            "total_tokens": self.prompt_tokens + self.completion_tokens(),
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + answer + reasoning,
+            "prompt_tokens_details": {
+                "cached_tokens": 0,
+                "image_tokens": self.image_tokens,
+            },
+            "completion_tokens_details": {
+                "reasoning_tokens": reasoning,
+                "audio_tokens": self.audio_tokens(),
+            },
         })
     }
 
-    /// Adds what a whole reply says in its headers.
-    pub(super) fn headers(&self, reply: &mut Reply) {
-        reply::set(reply, "x-model-used", &self.model);
-        let numbers = [
-            ("x-usage-prompt-text-tokens", self.prompt_tokens),
-            ("x-usage-completion-text-tokens", self.completion_tokens()),
-        ];
-        for (name, number) in numbers {
-            reply::set(reply, name, &number.to_string());
-        }
+    /// What was used, by the names that usage has in headers and in prices.
+    fn units(&self) -> [(&'static str, &'static str, u64); 5] {
+        [
+            (
+                "x-usage-prompt-text-tokens",
+                "promptTextTokens",
+                self.prompt_tokens,
+            ),
+            (
+                "x-usage-prompt-image-tokens",
+                "promptImageTokens",
+                self.image_tokens,
+            ),
+            (
+                "x-usage-completion-text-tokens",
+                "completionTextTokens",
+                self.text_tokens(),
+            ),
+            (
+                "x-usage-completion-reasoning-tokens",
+                "completionReasoningTokens",
+                self.reasoning.len() as u64,
+            ),
+            (
+                "x-usage-completion-audio-tokens",
+                "completionAudioTokens",
+                self.audio_tokens(),
+            ),
+        ]
     }
 
-    /// A whole chat reply.
-    pub(super) fn json(&self) -> Value {
+    /// What it costs, in pollen.
+    pub(super) fn cost(&self) -> f64 {
+        let price = |unit| self.known.map_or(0.0, |model| model.price(unit));
+        let costs = self
+            .units()
+            .map(|(_, unit, number)| price(unit) * count(number));
+        costs.iter().sum()
+    }
+
+    /// What a whole reply says in its headers; only what there is.
+    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("x-model-used", self.model.clone())];
+        if self.counts_usage {
+            let units = self.units().into_iter().filter(|(.., number)| *number > 0);
+            headers.extend(units.map(|(name, _, number)| (name, number.to_string())));
+        }
+        headers
+    }
+
+    /// The message of a whole reply.
+    pub(super) fn message(&self) -> Value {
         let mut message = json!({ "role": "assistant", "content": self.text() });
+        if !self.reasoning.is_empty() {
+            message["reasoning_content"] = json!(self.reasoning.concat());
+        }
         if !self.tool_calls.is_empty() {
             message["content"] = Value::Null;
             message["tool_calls"] = json!(self.tool_calls);
         }
-        json!({
+        if let Some(speech) = &self.speech {
+            message["content"] = Value::Null;
+            message["audio"] = json!({
+                "id": format!("audio_{}", self.id),
+                "data": STANDARD.encode(&speech.bytes),
+                "transcript": self.text(),
+                "expires_at": 1_795_473_539_u64,
+            });
+        }
+        message
+    }
+
+    /// A whole chat reply.
+    pub(super) fn json(&self) -> Value {
+        let mut reply = json!({
             "id": self.id,
             "object": "chat.completion",
             "created": 1_795_469_939_000_u64,
             "model": self.model,
             "choices": [{
                 "index": 0,
-                "message": message,
+                "message": self.message(),
                 "finish_reason": self.finish_reason,
             }],
-            "usage": self.usage(),
-        })
-    }
-
-    fn chunk(&self, delta: &Value, finish_reason: Option<&str>) -> Value {
-        json!({
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": 1_795_469_939_u64,
-            "model": self.model,
-            "choices": [{ "index": 0, "delta": delta, "finish_reason": finish_reason }],
-            "usage": null,
-        })
-    }
-
-    /// The chunks of a stream that hold content.
-    fn content(&self, in_one: bool) -> Vec<Value> {
-        if in_one && self.tool_calls.is_empty() {
-            return vec![self.chunk(
-                &json!({ "role": "assistant", "content": self.text() }),
-                None,
-            )];
+        });
+        if self.counts_usage {
+            reply["usage"] = self.usage();
         }
-        let mut chunks = vec![self.chunk(&json!({ "role": "assistant", "content": "" }), None)];
-        chunks.extend(
-            self.words
-                .iter()
-                .map(|word| self.chunk(&json!({ "content": word }), None)),
+        if !self.citations.is_empty() {
+            reply["citations"] = json!(self.citations);
+        }
+        reply
+    }
+}
+
+/// The model that was asked for; a fault in its place is none.
+pub(super) fn model_name(parsed: &Parsed, default: &str) -> String {
+    let asked = parsed.text("model").filter(|model| !model.is_empty());
+    let named = asked.filter(|model| !model.starts_with("fault:"));
+    named.unwrap_or(default).to_owned()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no request has 2^52 tokens")]
+pub(super) const fn count(number: u64) -> f64 {
+    number as f64
+}
+
+fn words(parsed: &Parsed, parts: &[&[u8]]) -> Vec<String> {
+    let format = parsed.parameters.get("response_format");
+    let kind = format.and_then(|format| format["type"].as_str());
+    let mut words = generate::words(parts);
+    if kind == Some("json_schema") {
+        let schema = format.map_or(&Value::Null, |format| &format["json_schema"]["schema"]);
+        return chunks(
+            &schema::instance(schema, &mut Chance::new(parts)).to_string(),
+            24,
         );
-        for (index, call) in self.tool_calls.iter().enumerate() {
-            let mut begin = call.clone();
-            begin["index"] = json!(index);
-            let arguments = begin["function"]["arguments"].take();
-            begin["function"]["arguments"] = json!("");
-            chunks.push(self.chunk(&json!({ "tool_calls": [begin] }), None));
-            for piece in pieces(arguments.as_str().unwrap_or_default()) {
-                let delta = json!({ "index": index, "function": { "arguments": piece } });
-                chunks.push(self.chunk(&json!({ "tool_calls": [delta] }), None));
-            }
-        }
-        chunks
     }
+    if kind == Some("json_object") || parsed.flag("json") || parsed.flag("jsonMode") {
+        return chunks(&json!({ "answer": words.concat() }).to_string(), 24);
+    }
+    let results: Vec<_> = tool_results(parsed).collect();
+    if !results.is_empty() {
+        if let Some(first) = words.first_mut() {
+            first.insert(0, ' ');
+        }
+        words.splice(
+            0..0,
+            pieces(&format!("The tools say: {}.", results.join("; "))),
+        );
+    }
+    words
+}
 
-    /// The events of a stream, as their data.
-    fn events(&self, fault: Option<&Fault>, include_usage: bool) -> Vec<String> {
-        let is = |name: &str| fault.is_some_and(|fault| fault.is(name));
-        let after = fault.map_or(usize::MAX, |fault| fault.count("after-events"));
-        let mut events: Vec<_> = self
-            .content(is("one-chunk"))
+/// What the tools have answered since the assistant asked them.
+fn tool_results(parsed: &Parsed) -> impl Iterator<Item = String> {
+    let messages = parsed.messages().iter();
+    let last = messages
+        .rev()
+        .take_while(|message| message["role"] == "tool");
+    let mut results: Vec<_> = last.map(message_text).collect();
+    results.reverse();
+    results.into_iter()
+}
+
+/// A text in pieces of a word, each with the space before it.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for part in text.split_inclusive(' ') {
+        // The space belongs to the next word.
+        let (word, space) = part
+            .strip_suffix(' ')
+            .map_or((part, false), |word| (word, true));
+        match pieces.last_mut() {
+            Some(last) => last.push_str(word),
+            None => pieces.push(word.to_owned()),
+        }
+        if space {
+            pieces.push(" ".to_owned());
+        }
+    }
+    pieces
+}
+
+/// A text in pieces of so many characters.
+pub(super) fn chunks(text: &str, characters: usize) -> Vec<String> {
+    let all: Vec<char> = text.chars().collect();
+    all.chunks(characters)
+        .map(|chunk| chunk.iter().collect())
+        .collect()
+}
+
+fn stops(parsed: &Parsed) -> Vec<String> {
+    let texts = |value: &Value| value.as_str().map(str::to_owned);
+    match parsed.parameters.get("stop") {
+        Some(Value::String(stop)) => vec![stop.clone()],
+        Some(Value::Array(stops)) => stops.iter().filter_map(texts).collect(),
+        _ => Vec::new(),
+    }
+    .into_iter()
+    .filter(|stop| !stop.is_empty())
+    .collect()
+}
+
+/// A model that can think does, unless it is told not to; any other does if it is told to.
+fn reasoning(parsed: &Parsed, known: Option<&Model>, parts: &[&[u8]]) -> Vec<String> {
+    let effort = parsed.text("reasoning_effort");
+    let sentences = match effort {
+        Some("none") => 0,
+        Some("minimal" | "low") => 1,
+        Some("high" | "xhigh" | "max") => 4,
+        Some(_) => 2,
+        None if known.is_some_and(Model::reasons) => 2,
+        None => 0,
+    };
+    if sentences == 0 {
+        return Vec::new();
+    }
+    let mut parts = parts.to_vec();
+    parts.push(b"reasoning");
+    generate::sentences(&mut Chance::new(&parts), sentences)
+}
+
+fn citations(parsed: &Parsed, known: Option<&Model>, parts: &[&[u8]]) -> Vec<String> {
+    let asked = parsed.parameters.contains_key("web_search_options");
+    if !asked && !known.is_some_and(Model::searches) {
+        return Vec::new();
+    }
+    let mut chance = Chance::new(parts);
+    (0..2)
+        .map(|_| format!("https://example.com/{}", chance.pick(&generate::NOUNS)))
+        .collect()
+}
+
+/// How many pictures the messages hold.
+fn pictures(parsed: &Parsed) -> u64 {
+    let contents = parsed.messages().iter().map(|message| &message["content"]);
+    let parts = contents.filter_map(Value::as_array).flatten();
+    parts.filter(|part| part["type"] == "image_url").count() as u64
+}
+
+fn speech(parsed: &Parsed, text: &str) -> sound::Sound {
+    let audio = parsed.parameters.get("audio").unwrap_or(&Value::Null);
+    let voice = audio["voice"].as_str().or_else(|| parsed.text("voice"));
+    let default = if parsed.flag("stream") {
+        "pcm16"
+    } else {
+        "mp3"
+    };
+    let format = audio["format"].as_str().unwrap_or(default);
+    sound::speak(text, voice.unwrap_or("alloy"), format, None)
+}
+
+/// The tools that a model asks for: those that the prompt names, else the first, until it has
+/// results.
+fn tool_calls(parsed: &Parsed, prompt: &str) -> Vec<Value> {
+    let choice = parsed.parameters.get("tool_choice");
+    let word = choice.and_then(Value::as_str);
+    let answered = tool_results(parsed).next().is_some() && word != Some("required");
+    if answered || word == Some("none") {
+        return Vec::new();
+    }
+    let tools = parsed.parameters.get("tools").and_then(Value::as_array);
+    let functions: Vec<_> = tools
+        .into_iter()
+        .flatten()
+        .filter(|tool| tool["type"] == "function")
+        .map(|tool| &tool["function"])
+        .collect();
+    let name = |function: &Value| function["name"].as_str().unwrap_or_default().to_owned();
+    let chosen = choice.and_then(|choice| choice["function"]["name"].as_str());
+    let mut asked: Vec<_> = match chosen {
+        Some(chosen) => functions
             .iter()
-            .map(Value::to_string)
-            .collect();
-        if is("mid-error") {
-            events.truncate(after);
-            events.push(self.mid_error(fault.map_or(1, |fault| fault.value("form"))));
-        } else if is("done-without-finish") {
-            events.truncate(after);
-        } else {
-            events.push(self.chunk(&json!({}), Some(self.finish_reason)).to_string());
-            if include_usage {
-                let mut usage = self.chunk(&json!({}), None);
-                usage["choices"] = json!([]);
-                usage["usage"] = self.usage();
-                events.push(usage.to_string());
-            }
-        }
-        if !is("no-done") {
-            events.push("[DONE]".to_owned());
-        }
-        events
+            .filter(|function| name(function) == chosen)
+            .collect(),
+        None => functions
+            .iter()
+            .filter(|function| prompt.contains(&name(function)))
+            .collect(),
+    };
+    if asked.is_empty() && chosen.is_none() {
+        asked.extend(functions.first());
     }
-
-    fn mid_error(&self, form: u64) -> String {
-        let error =
-            json!({ "message": "The provider went away", "code": 502, "type": "server_error" });
-        match form {
-            2 => {
-                let mut chunk = self.chunk(&json!({}), Some("error"));
-                chunk["choices"][0]["error"] = error;
-                chunk.to_string()
-            }
-            3 => self.chunk(&json!({}), Some("content_filter")).to_string(),
-            _ => json!({ "error": error }).to_string(),
-        }
+    if parsed.parameters.get("parallel_tool_calls") == Some(&Value::Bool(false)) {
+        asked.truncate(1);
     }
-
-    /// A stream as its fault wants it on the wire.
-    pub(super) fn stream(&self, parsed: &Parsed, fault: Option<&Fault>, config: &Config) -> Reply {
-        let include_usage = parsed
-            .parameters
-            .get("stream_options")
-            .is_none_or(|options| options["include_usage"].as_bool().unwrap_or(true));
-        let is = |name: &str| fault.is_some_and(|fault| fault.is(name));
-        let end = if is("crlf") { "\r\n" } else { "\n" };
-        let colon = if is("no-space") { "data:" } else { "data: " };
-        let comment = if is("comments") {
-            format!(": keep-alive{end}{end}")
-        } else {
-            String::new()
+    let call = |(number, function): (usize, &&Value)| {
+        let name = name(function);
+        let mut chance = Chance::new(&[prompt.as_bytes(), name.as_bytes()]);
+        let arguments = match &function["parameters"] {
+            Value::Null => json!({}),
+            parameters => schema::instance(parameters, &mut chance),
         };
-        let frames = self
-            .events(fault, include_usage)
-            .into_iter()
-            .map(|data| Bytes::from(format!("{comment}{colon}{data}{end}{end}")));
-        reply::with_body(
-            200,
-            "text/event-stream; charset=utf-8",
-            StepBody::steps(paced(frames.collect(), fault, config)),
-        )
-    }
-}
-
-/// The steps of a stream: its frames, with the pauses and breaks that were asked for.
-fn paced(frames: Vec<Bytes>, fault: Option<&Fault>, config: &Config) -> Vec<Step> {
-    let wait = |pause: Duration| (!pause.is_zero()).then_some(Step::Wait(pause));
-    let mut steps = Vec::new();
-    let Some(fault) = fault else {
-        for (position, frame) in frames.into_iter().enumerate() {
-            let pause = if position == 0 {
-                config.first_event
-            } else {
-                config.event
-            };
-            steps.extend(wait(pause));
-            steps.push(Step::Data(frame));
-        }
-        return steps;
+        json!({
+            "id": format!("call_{}", number + 1),
+            "type": "function",
+            "function": { "name": name, "arguments": arguments.to_string() },
+        })
     };
-    let millis = |key: &str| Duration::from_millis(fault.value(key));
-    let after = fault.count("after-events");
-    match fault.name() {
-        "one-chunk" => steps.push(Step::Data(frames.concat().into())),
-        "dribble" => {
-            for byte in frames.concat() {
-                steps.extend(wait(millis("byte-ms")));
-                steps.push(Step::Data(Bytes::copy_from_slice(&[byte])));
-            }
-        }
-        "split-utf8" => steps.extend(split(&frames.concat())),
-        "comments-only" => {
-            let every = millis("every-ms");
-            for _ in 0..10_000 {
-                steps.push(Step::Data(Bytes::from_static(b": keep-alive\n\n")));
-                steps.push(Step::Wait(every));
-            }
-        }
-        "flood" => {
-            // The first chunk holds only the role, the second the first word.
-            let word = frames.into_iter().nth(1).unwrap_or_default();
-            steps.push(Step::Repeat(word, fault.value("events")));
-        }
-        name => {
-            for (position, frame) in frames.into_iter().enumerate() {
-                let breaks = ["cut", "stall", "reset"].contains(&name) && position == after;
-                if breaks {
-                    break;
-                }
-                steps.extend(wait(millis("event-ms")));
-                steps.push(Step::Data(frame));
-            }
-            if name == "stall" {
-                steps.push(Step::Stall);
-            } else if ["cut", "reset"].contains(&name) {
-                // What came before must have left, or it would be lost with the connection.
-                steps.extend([Step::Wait(Duration::from_millis(5)), Step::Cut]);
-            }
-        }
-    }
-    steps
-}
-
-/// The steps of a body that is no stream.
-pub(super) fn broken_body(body: &Bytes, fault: &Fault) -> Option<StepBody> {
-    let half = body.slice(..body.len() / 2);
-    let last = match fault.name() {
-        "cut" | "reset" => vec![Step::Wait(Duration::from_millis(5)), Step::Cut],
-        "stall" => vec![Step::Stall],
-        "dribble" => {
-            let bytes = body
-                .iter()
-                .map(|byte| Step::Data(Bytes::copy_from_slice(&[*byte])));
-            return Some(StepBody::steps(bytes));
-        }
-        "split-utf8" => return Some(StepBody::steps(split(body))),
-        _ => return None,
-    };
-    let steps = [Step::Data(half)].into_iter().chain(last);
-    Some(StepBody::steps(steps).length(body.len() as u64))
-}
-
-/// Frames that end inside every character of several bytes.
-fn split(bytes: &[u8]) -> Vec<Step> {
-    let inside = |byte: &u8| (0x80..0xc0).contains(byte);
-    let mut steps = Vec::new();
-    let mut frame = Vec::new();
-    for byte in bytes {
-        if inside(byte) {
-            steps.push(Step::Data(std::mem::take(&mut frame).into()));
-            // A moment apart, so that they do not share a segment.
-            steps.push(Step::Wait(Duration::from_millis(1)));
-        }
-        frame.push(*byte);
-    }
-    steps.push(Step::Data(frame.into()));
-    steps
+    asked.into_iter().enumerate().map(call).collect()
 }
 
 /// Form J, as JSON, text or stream.
@@ -349,72 +459,15 @@ pub(super) fn notice(parsed: &Parsed, plain: bool) -> Reply {
     reply
 }
 
-fn wants_json(parsed: &Parsed) -> bool {
-    let format = parsed.parameters.get("response_format");
-    let kind = format.and_then(|format| format["type"].as_str());
-    kind.is_some_and(|kind| kind != "text") || parsed.flag("json") || parsed.flag("jsonMode")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A model with tools asks for the first of them, until it gets a result.
-fn tool_calls(parsed: &Parsed) -> Vec<Value> {
-    let choice = parsed.parameters.get("tool_choice");
-    let answered = parsed
-        .messages()
-        .last()
-        .is_some_and(|last| last["role"] == "tool");
-    if answered || choice.and_then(Value::as_str) == Some("none") {
-        return Vec::new();
-    }
-    let named = choice.and_then(|choice| choice["function"]["name"].as_str());
-    let tools = parsed.parameters.get("tools").and_then(Value::as_array);
-    let function = tools
-        .into_iter()
-        .flatten()
-        .filter(|tool| tool["type"] == "function")
-        .map(|tool| &tool["function"])
-        .find(|function| named.is_none_or(|name| function["name"] == name));
-    function
-        .map(|function| {
-            let arguments = instance(&function["parameters"]).to_string();
-            json!({
-                "id": "call_1",
-                "type": "function",
-                "function": { "name": function["name"], "arguments": arguments },
-            })
-        })
-        .into_iter()
-        .collect()
-}
-
-/// A value that fits a simple JSON schema.
-fn instance(schema: &Value) -> Value {
-    if let Some(first) = schema["enum"].get(0) {
-        return first.clone();
-    }
-    match schema["type"].as_str() {
-        Some("string") => json!("Paris"),
-        Some("integer") => json!(7),
-        Some("number") => json!(1.5),
-        Some("boolean") => json!(true),
-        Some("array") => json!([instance(&schema["items"])]),
-        Some("null") => Value::Null,
-        _ => {
-            let members = schema["properties"].as_object().into_iter().flatten();
-            let members = members.map(|(name, schema)| (name.clone(), instance(schema)));
-            Value::Object(members.collect())
+    #[test]
+    fn pieces_join_to_their_text() {
+        for text in ["", " ", "a", "a b", " a  b ", "ü 漢字"] {
+            assert_eq!(pieces(text).concat(), text);
         }
+        assert_eq!(pieces("a b c"), ["a", " b", " c"]);
     }
-}
-
-fn pieces(text: &str) -> Vec<String> {
-    let characters: Vec<char> = text.chars().collect();
-    characters
-        .chunks(6)
-        .map(|piece| piece.iter().collect())
-        .collect()
-}
-
-/// The text of the last message, for the log.
-pub(super) fn last_prompt(parsed: &Parsed) -> Option<String> {
-    parsed.messages().last().map(message_text)
 }

@@ -80,6 +80,7 @@ const SPECS: &[Spec] = &[
         &[
             ("code", 503, "the status"),
             ("retry-after", 0, "seconds for Retry-After; 0: no header"),
+            ("date", 0, "1: Retry-After as a date"),
             ("upstream", 0, "upstreamStatus inside; 0: none"),
         ],
         "an envelope with a status of your choice",
@@ -146,6 +147,32 @@ const SPECS: &[Spec] = &[
         &[("status", 302, "of the answer")],
         "a redirect to another origin",
     ),
+    spec(
+        "long-length",
+        &[("by", 10, "bytes that are promised and never come")],
+        "a length that is more than there is; no stream",
+    ),
+    spec(
+        "short-length",
+        &[("by", 10, "bytes at the end that are cut off")],
+        "a length that is less than there is; no stream",
+    ),
+    spec(
+        "no-stream",
+        &[],
+        "a whole reply where a stream was asked for",
+    ),
+    spec(
+        "fake-success",
+        &[],
+        "a stream that says it could not be processed, and ends well",
+    ),
+    spec(
+        "no-usage",
+        &[],
+        "no usage, neither in the reply nor in its headers",
+    ),
+    spec("moderation", &[], "422 content_policy_violation"),
     spec(
         "not-json",
         &[],

@@ -4,7 +4,7 @@ const ADJECTIVES: [&str; 12] = [
     "quiet", "bright", "patient", "narrow", "early", "distant", "gentle", "steady", "curious",
     "hidden", "warm", "simple",
 ];
-const NOUNS: [&str; 16] = [
+pub(super) const NOUNS: [&str; 16] = [
     "river", "garden", "lantern", "harbor", "letter", "mountain", "window", "orchard", "bridge",
     "compass", "meadow", "library", "engine", "market", "signal", "story",
 ];
@@ -34,11 +34,16 @@ const PLACES: [&str; 8] = [
 ];
 
 /// The words of an answer, each with the space before it, so that they join to the text.
-pub(super) fn words(prompt: &str, model: &str, seed: i64) -> Vec<String> {
-    let mut chance = Chance::new(&[prompt.as_bytes(), model.as_bytes(), &seed.to_le_bytes()]);
-    let sentences = 3 + chance.below(4);
+pub(super) fn words(parts: &[&[u8]]) -> Vec<String> {
+    let mut chance = Chance::new(parts);
+    let number = 3 + chance.below(4);
+    sentences(&mut chance, number)
+}
+
+/// As many sentences, in words.
+pub(super) fn sentences(chance: &mut Chance, number: u64) -> Vec<String> {
     let mut words = Vec::new();
-    for _ in 0..sentences {
+    for _ in 0..number {
         let mut sentence = vec!["The".to_owned()];
         sentence.push(chance.pick(&ADJECTIVES).to_owned());
         sentence.push(chance.pick(&NOUNS).to_owned());
@@ -72,10 +77,10 @@ pub(super) fn digest(parts: &[&[u8]]) -> u64 {
 }
 
 /// `SplitMix64` over an FNV hash: the same in every process and release.
-struct Chance(u64);
+pub(super) struct Chance(u64);
 
 impl Chance {
-    fn new(parts: &[&[u8]]) -> Self {
+    pub(super) fn new(parts: &[&[u8]]) -> Self {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for part in parts {
             for byte in *part {
@@ -86,7 +91,7 @@ impl Chance {
         Self(hash)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -94,7 +99,12 @@ impl Chance {
         (mixed ^ (mixed >> 31)) % limit.max(1)
     }
 
-    fn pick(&mut self, from: &[&'static str]) -> &'static str {
+    /// A number below a limit that is small itself.
+    pub(super) fn small(&mut self, limit: u32) -> u32 {
+        u32::try_from(self.below(u64::from(limit))).unwrap_or(0)
+    }
+
+    pub(super) fn pick(&mut self, from: &[&'static str]) -> &'static str {
         let at = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
         from.get(at).copied().unwrap_or_default()
     }
@@ -106,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_same_request_has_the_same_text() {
-        let text = |seed| words("What is Rust?", "openai", seed).concat();
+        let text = |seed: u8| words(&[b"What is Rust?", b"openai", &[seed]]).concat();
 
         assert_eq!(text(7), text(7));
         assert_ne!(text(7), text(8));

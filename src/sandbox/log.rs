@@ -18,6 +18,8 @@ const KEPT: usize = 10_000;
 pub struct Recorded {
     pub(super) method: String,
     pub(super) path: String,
+    pub(super) dialect: Option<&'static str>,
+    pub(super) operation: Option<&'static str>,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Value,
@@ -37,6 +39,19 @@ impl Recorded {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The dialect that the path belongs to: `v1`, `enter` or `gen`; `None` if there is no such
+    /// route.
+    #[must_use]
+    pub const fn dialect(&self) -> Option<&'static str> {
+        self.dialect
+    }
+
+    /// What was asked for: `chat`, `text`, `image`, `speech` or `models`.
+    #[must_use]
+    pub const fn operation(&self) -> Option<&'static str> {
+        self.operation
     }
 
     /// The pairs of the query, decoded.
@@ -84,6 +99,9 @@ pub(super) struct Counts {
     pub(super) connections: u64,
     pub(super) in_flight: u64,
     pub(super) max_in_flight: u64,
+    pub(super) generations: u64,
+    /// What they cost.
+    pub(super) pollen: f64,
     #[serde(skip)]
     pub(super) bytes_sent: u64,
 }
@@ -173,6 +191,13 @@ impl Log {
     pub(super) fn ended(&self) {
         let mut state = self.state();
         state.counts.in_flight = state.counts.in_flight.saturating_sub(1);
+    }
+
+    /// A generation that cost this much pollen.
+    pub(super) fn generated(&self, cost: f64) {
+        let mut state = self.state();
+        state.counts.generations += 1;
+        state.counts.pollen += cost;
     }
 
     pub(super) fn sent(&self, bytes: usize) {

@@ -1,22 +1,41 @@
 //! The embedded upstream: the Blossom protocol on loopback, for tests and examples.
 //!
-//! It serves chats, prompts, streams and model lists over real sockets, on a thread and a runtime of
-//! its own, so it can be started from anywhere. Texts are made from prompt, model and seed: the same
-//! request has the same answer, in every process.
+//! It serves chats, texts, pictures, speech and model lists over real sockets, on a thread and a
+//! runtime of its own, so it can be started from anywhere. Everything is made from prompt, model and
+//! seed: the same request has the same answer, in every process.
 //!
-//! It is a parser of its own: what it understood of a request is in its log, with keys redacted.
+//! It has a parser of its own, which knows nothing of the client's types: what it understood of a
+//! request is in its log, with keys redacted, and what the service would refuse is refused.
 //!
 //! # Routes
 //!
 //! | route | what |
 //! | --- | --- |
-//! | `POST /v1/chat/completions`, `POST /openai` | chat, whole or streamed |
-//! | `GET /text/{prompt}`, `POST /text` | plain text, or a stream |
-//! | `GET /v1/models`, `GET /models`, `GET /text/models` | model lists |
+//! | `POST /v1/chat/completions`, `/openai`, `/openai/*` | chat, whole or streamed |
+//! | `GET /text/{prompt}`, `GET /{prompt}`, `POST /text`, `POST /` | plain text, or a stream |
+//! | `GET /image/{prompt}`, `GET /prompt/{prompt}` | a JPEG or PNG of the size that was asked for |
+//! | `POST /v1/images/generations` | the same as base64 or by a URL |
+//! | `GET /audio/{text}`, `POST /v1/audio/speech` | a tone for each word, as WAV or another format |
+//! | `GET /v1/models`, `/openai/models` | the models as an object |
+//! | `GET /models`, `/text/models`, `/image/models`, `/audio/models` | the models as an array |
 //! | `GET /__sandbox/faults` | the faults, with their keys |
 //! | `GET /__sandbox/requests`, `DELETE` | the log and the counters; forgets them |
 //!
-//! The prefixes `/api/generate` and `/generate` are taken for the same routes.
+//! The prefixes `/api/generate` and `/generate` are taken for the same routes. At the host
+//! `image.localhost`, `/models` are the names of the image models, and at `text.localhost` the text
+//! models, as the two hosts of v1 have it. A key may come as `Authorization: Bearer`, as `X-API-KEY`,
+//! or as `?key=` or `?token=`.
+//!
+//! # What a request calls for
+//!
+//! | in the request | in the answer |
+//! | --- | --- |
+//! | `tools` | calls of the tools that the prompt names, else of the first, until results are there |
+//! | `response_format` | JSON; with a schema, a value that fits it |
+//! | `reasoning_effort`, or a model that reasons | `reasoning_content` |
+//! | `web_search_options`, or a model that searches | `citations` |
+//! | `modalities` with `audio` | sound and its transcript |
+//! | `model=gptimage`, `transparent=true` | PNG instead of JPEG |
 //!
 //! # Faults
 //!
@@ -48,15 +67,25 @@
     reason = "a member that a JSON value does not have is null, never a panic"
 )]
 
+mod answer;
 mod body;
 mod chat;
+mod check;
 mod fault;
 mod generate;
 mod log;
+mod make;
+mod models;
 mod parse;
+mod pattern;
+mod picture;
 mod reply;
 mod route;
+mod rules;
+mod schema;
 mod server;
+mod sound;
+mod stream;
 
 use std::{io, sync::Arc, thread, time::Duration};
 

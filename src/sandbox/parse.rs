@@ -3,58 +3,18 @@
 
 use http::{HeaderMap, Uri, header::AUTHORIZATION};
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-/// What a parameter may be.
-enum Rule {
-    Number(f64, f64),
-    Integer(i64, i64),
-    Text,
-    Flag,
-    /// Taken as it is.
-    Any,
-}
-
-/// The members that the service copies, and their ranges. All others are dropped.
-const RULES: &[(&str, Rule)] = &[
-    ("messages", Rule::Any),
-    ("model", Rule::Text),
-    ("temperature", Rule::Number(0.0, 2.0)),
-    ("top_p", Rule::Number(0.0, 1.0)),
-    ("presence_penalty", Rule::Number(-2.0, 2.0)),
-    ("frequency_penalty", Rule::Number(-2.0, 2.0)),
-    ("repetition_penalty", Rule::Number(0.0, 2.0)),
-    ("max_tokens", Rule::Integer(0, i64::MAX)),
-    ("max_completion_tokens", Rule::Integer(0, i64::MAX)),
-    ("seed", Rule::Integer(-1, 2_147_483_647)),
-    ("stop", Rule::Any),
-    ("stream", Rule::Flag),
-    ("stream_options", Rule::Any),
-    ("response_format", Rule::Any),
-    ("jsonMode", Rule::Flag),
-    ("json", Rule::Flag),
-    ("tools", Rule::Any),
-    ("tool_choice", Rule::Any),
-    ("parallel_tool_calls", Rule::Flag),
-    ("modalities", Rule::Any),
-    ("audio", Rule::Any),
-    ("voice", Rule::Text),
-    ("reasoning_effort", Rule::Text),
-    ("logprobs", Rule::Flag),
-    ("top_logprobs", Rule::Integer(0, 20)),
-    ("logit_bias", Rule::Any),
-    ("user", Rule::Text),
-    ("web_search_options", Rule::Any),
-    ("safe", Rule::Any),
-    ("system", Rule::Text),
-    ("private", Rule::Flag),
-    ("referrer", Rule::Text),
-];
+use super::{
+    check,
+    route::{Dialect, Operation, Route},
+    rules::{self, Rule, Rules},
+};
 
 /// Members that hold a key: taken out before anything else.
 const SECRETS: [&str; 2] = ["key", "token"];
 
-/// A request for text, understood.
+/// A request, understood.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
     pub(super) parameters: Map<String, Value>,
@@ -64,16 +24,31 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
-    /// Query and body together; the body wins. The body is checked, the query is read leniently.
-    pub(super) fn new(query: &[(String, String)], body: &Value) -> Self {
+    /// Query and body together; the body wins. A body is checked; a query is checked for images and
+    /// sounds, and read leniently for texts.
+    pub(super) fn new(
+        route: &Route,
+        headers: &HeaderMap,
+        query: &[(String, String)],
+        body: &Value,
+    ) -> Self {
         let mut parsed = Self::default();
-        for (name, value) in query {
+        let rules = match &route.operation {
+            Operation::Chat | Operation::Text(_) => rules::TEXT,
+            Operation::Image(Some(_)) => rules::IMAGE_GET,
+            Operation::Image(None) => rules::IMAGE_POST,
+            Operation::Speech(_) => rules::SPEECH,
+            Operation::Models(_) => rules::NONE,
+        };
+        let lenient = matches!(route.operation, Operation::Chat | Operation::Text(_));
+        let rule = |name: &str| rule(rules, route.dialect, name);
+        let header = headers
+            .get("pollinations-safe")
+            .and_then(|safe| safe.to_str().ok());
+        let header = header.map(|safe| ("safe".to_owned(), safe.to_owned()));
+        for (name, value) in header.iter().chain(query) {
             match rule(name) {
-                Some(rule) => {
-                    if let Some(value) = lenient(rule, value) {
-                        parsed.parameters.insert(name.clone(), value);
-                    }
-                }
+                Some(rule) => parsed.read(rule, name, value, lenient),
                 None if SECRETS.contains(&name.as_str()) => {}
                 None => parsed.dropped.push(name.clone()),
             }
@@ -81,7 +56,7 @@ impl Parsed {
         for (name, value) in body.as_object().into_iter().flatten() {
             match rule(name) {
                 Some(_) if value.is_null() => {}
-                Some(rule) => match problem(rule, value) {
+                Some(rule) => match rule.problem(value) {
                     None => {
                         parsed.parameters.insert(name.clone(), value.clone());
                     }
@@ -91,41 +66,69 @@ impl Parsed {
                 None => parsed.dropped.push(name.clone()),
             }
         }
+        parsed.require(&route.operation);
         parsed
     }
 
-    /// What a chat needs beyond the ranges.
-    pub(super) fn check_chat(&mut self) {
-        let mut problem = |field: &str, text: &str| {
-            self.problems.push((field.to_owned(), text.to_owned()));
-        };
-        match self.parameters.get("messages") {
-            Some(Value::Array(messages)) if !messages.is_empty() => {
-                for message in messages {
-                    let role = message["role"].as_str().unwrap_or_default();
-                    if ![
-                        "system",
-                        "developer",
-                        "user",
-                        "assistant",
-                        "tool",
-                        "function",
-                    ]
-                    .contains(&role)
-                    {
-                        problem("messages", "Invalid role");
-                    }
-                    if role == "tool" && !message["tool_call_id"].is_string() {
-                        problem("messages", "tool_call_id is required");
-                    }
-                }
-            }
-            _ => problem("messages", "Expected at least one message"),
+    fn read(&mut self, rule: &Rule, name: &str, text: &str, lenient: bool) {
+        // An empty value is the default: the service says so of the model.
+        if text.is_empty() {
+            return;
         }
-        if let Some(Value::Array(stops)) = self.parameters.get("stop")
-            && !(1..=4).contains(&stops.len())
-        {
-            problem("stop", "Expected 1 to 4 sequences");
+        let value = rule.read(text);
+        let problem = match &value {
+            Some(value) => rule.problem(value),
+            None => Some(format!(
+                "Cannot read {:?}",
+                text.chars().take(40).collect::<String>()
+            )),
+        };
+        match (value, problem) {
+            (Some(value), None) => {
+                self.parameters.insert(name.to_owned(), value);
+            }
+            // What is out of its range goes on to the provider, garbage is as if it were absent.
+            (Some(value), _) if lenient && !value.is_string() => {
+                self.parameters.insert(name.to_owned(), value);
+            }
+            (_, Some(_)) if lenient && name != "safe" => {}
+            (_, Some(problem)) => self.problems.push((name.to_owned(), problem)),
+            (None, None) => {}
+        }
+    }
+
+    /// What an operation cannot do without.
+    fn require(&mut self, operation: &Operation) {
+        let needed = match operation {
+            Operation::Chat | Operation::Text(None) => "messages",
+            Operation::Image(None) => "prompt",
+            Operation::Speech(None) => "input",
+            Operation::Text(Some(prompt))
+            | Operation::Image(Some(prompt))
+            | Operation::Speech(Some(prompt)) => {
+                // Dots would have vanished on the way, had they not been kept by an odd client.
+                if prompt.is_empty() || prompt == "." || prompt == ".." {
+                    let problem = "Expected a prompt of at least one character";
+                    self.problems
+                        .push(("prompt".to_owned(), problem.to_owned()));
+                }
+                return;
+            }
+            Operation::Models(_) => return,
+        };
+        let wrong = self.problems.iter().any(|(field, _)| field == needed);
+        if !self.parameters.contains_key(needed) && !wrong {
+            self.problems
+                .push((needed.to_owned(), "Required".to_owned()));
+        }
+        let streams_sound = self.flag("stream") && self.wants_sound();
+        let format = self
+            .parameters
+            .get("audio")
+            .and_then(|audio| audio["format"].as_str());
+        if streams_sound && format.is_some_and(|format| format != "pcm16") {
+            let problem = "Expected pcm16, the only format that streams";
+            self.problems.push(("audio".to_owned(), problem.to_owned()));
         }
     }
 
@@ -137,8 +140,27 @@ impl Parsed {
         self.parameters.get(name)?.as_i64()
     }
 
+    pub(super) fn number(&self, name: &str) -> Option<f64> {
+        self.parameters.get(name)?.as_f64()
+    }
+
     pub(super) fn flag(&self, name: &str) -> bool {
         self.parameters.get(name) == Some(&Value::Bool(true))
+    }
+
+    /// Whether a chat asks for sound by `modalities`.
+    pub(super) fn wants_sound(&self) -> bool {
+        let modalities = self.parameters.get("modalities").and_then(Value::as_array);
+        modalities.is_some_and(|all| all.iter().any(|word| word == "audio"))
+    }
+
+    /// Width and height of a picture; 0 and nothing are 1024.
+    pub(super) fn sides(&self) -> (u32, u32) {
+        let size = self.text("size").and_then(check::sides);
+        let side = |name: &str| self.integer(name).filter(|side| *side > 0).unwrap_or(1024);
+        let (width, height) = size.unwrap_or_else(|| (side("width"), side("height")));
+        let pixels = |side: i64| u32::try_from(side).unwrap_or(1024);
+        (pixels(width), pixels(height))
     }
 
     pub(super) fn messages(&self) -> &[Value] {
@@ -148,49 +170,37 @@ impl Parsed {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// All texts of all messages.
-    pub(super) fn all_text(&self) -> String {
-        let texts: Vec<_> = self.messages().iter().map(message_text).collect();
-        texts.join("\n")
+    /// What the request is about: the prompt in its path or in its body, or all its messages.
+    pub(super) fn prompt(&self, route: &Route) -> String {
+        match &route.operation {
+            Operation::Text(Some(prompt))
+            | Operation::Image(Some(prompt))
+            | Operation::Speech(Some(prompt)) => prompt.clone(),
+            Operation::Image(None) => self.text("prompt").unwrap_or_default().to_owned(),
+            Operation::Speech(None) => self.text("input").unwrap_or_default().to_owned(),
+            _ => {
+                let texts: Vec<_> = self.messages().iter().map(message_text).collect();
+                texts.join("\n")
+            }
+        }
+    }
+
+    /// The prompt for the log: of a chat that of its last message.
+    pub(super) fn last_prompt(&self, route: &Route) -> Option<String> {
+        match &route.operation {
+            Operation::Chat | Operation::Text(None) => self.messages().last().map(message_text),
+            Operation::Models(_) => None,
+            _ => Some(self.prompt(route)),
+        }
     }
 }
 
-fn rule(name: &str) -> Option<&'static Rule> {
-    let found = RULES.iter().find(|(known, _)| *known == name);
+fn rule(rules: Rules, dialect: Dialect, name: &str) -> Option<&'static Rule> {
+    if dialect == Dialect::V1 && name == "temperature" {
+        return Some(&rules::V1_TEMPERATURE);
+    }
+    let found = rules.iter().find(|(known, _)| *known == name);
     found.map(|(_, rule)| rule)
-}
-
-fn problem(rule: &Rule, value: &Value) -> Option<String> {
-    let fits = match rule {
-        Rule::Number(min, max) => value.as_f64().is_some_and(|n| (*min..=*max).contains(&n)),
-        Rule::Integer(min, max) => value.as_i64().is_some_and(|n| (*min..=*max).contains(&n)),
-        Rule::Text => value.is_string(),
-        Rule::Flag => value.is_boolean(),
-        Rule::Any => true,
-    };
-    (!fits).then(|| match rule {
-        Rule::Number(min, max) => format!("Expected a number of {min} to {max}"),
-        Rule::Integer(min, max) => format!("Expected an integer of {min} to {max}"),
-        Rule::Text => "Expected string".to_owned(),
-        Rule::Flag | Rule::Any => "Expected boolean".to_owned(),
-    })
-}
-
-/// Garbage in a query is as if it were absent.
-fn lenient(rule: &Rule, value: &str) -> Option<Value> {
-    match rule {
-        Rule::Number(..) => value.parse::<f64>().ok().map(|number| json!(number)),
-        Rule::Integer(..) => value.parse::<i64>().ok().map(|number| json!(number)),
-        Rule::Text => Some(json!(value)),
-        Rule::Flag => match value.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => Some(json!(true)),
-            "false" | "0" | "no" => Some(json!(false)),
-            _ => None,
-        },
-        Rule::Any => serde_json::from_str(value)
-            .ok()
-            .or_else(|| Some(json!(value))),
-    }
 }
 
 /// The text of a message: its string, or its parts of text.
@@ -226,6 +236,21 @@ pub(super) fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
+/// As JavaScript's `decodeURIComponent`; the text itself where that would throw.
+pub(super) fn decode_component(text: &str) -> String {
+    let hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = text.as_bytes();
+    let legal = bytes
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| *byte != b'%' || (hex(bytes.get(at + 1)) && hex(bytes.get(at + 2))));
+    let decoded = legal.then(|| percent_decode_str(text).decode_utf8().ok());
+    match decoded.flatten() {
+        Some(decoded) => decoded.into_owned(),
+        None => text.to_owned(),
+    }
+}
+
 /// The key of a request, in the service's order.
 pub(super) fn key(headers: &HeaderMap, query: &[(String, String)], body: &Value) -> Option<String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -252,4 +277,23 @@ pub(super) fn is_secret(name: &str) -> bool {
             "cookie",
         ]
         .contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_is_no_encoding_stays_as_it_is() {
+        for (text, decoded) in [
+            ("a%20b", "a b"),
+            ("100%", "100%"),
+            ("100%41", "100A"),
+            ("%zz", "%zz"),
+            ("%ff", "%ff"),
+            ("ü", "ü"),
+        ] {
+            assert_eq!(decode_component(text), decoded);
+        }
+    }
 }

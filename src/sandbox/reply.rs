@@ -1,5 +1,7 @@
 //! Answers, and the forms of failure.
 
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -101,25 +103,8 @@ pub(super) fn failure(fault: &Fault, echo: &Echo<'_>) -> Option<Reply> {
                 json!({ "name": "ValidationError", "formErrors": [], "fieldErrors": problem });
             envelope(status, &refused, Some(details))
         }
-        "form-b" => json(
-            status,
-            &json!({
-                "error": "Rate limit exceeded",
-                "message": "This key has used its pollen.",
-                "retryAfterSeconds": 12.34,
-            }),
-        ),
-        "form-c" => {
-            let mut reply = json(
-                status,
-                &json!({
-                    "error": "concurrency_limit_exceeded",
-                    "message": "One generation at a time.",
-                }),
-            );
-            set(&mut reply, "retry-after", "1");
-            reply
-        }
+        "form-b" => used_up(status, 12.34),
+        "form-c" => busy(status),
         "form-d" | "form-e" => v1(fault, status, &refused, &echo.parameters),
         "form-f" => whole(
             status,
@@ -138,10 +123,49 @@ pub(super) fn failure(fault: &Fault, echo: &Echo<'_>) -> Option<Reply> {
         "form-h" => page(status, &refused),
         "form-i" => with_body(status, "", StepBody::default()),
         "status" => status_reply(fault),
+        "moderation" => moderated(),
         "redirect" => redirect(status),
         "not-json" => whole(200, "application/json", "{\"choices\":[{\"message\":"),
         _ => return None,
     })
+}
+
+/// Form B.
+pub(super) fn used_up(status: u16, seconds: f64) -> Reply {
+    let mut reply = json(
+        status,
+        &json!({
+            "error": "Rate limit exceeded",
+            "message": "This key has used its pollen.",
+            "retryAfterSeconds": seconds,
+        }),
+    );
+    set(&mut reply, "retry-after", &format!("{:.0}", seconds.ceil()));
+    reply
+}
+
+/// Form C.
+pub(super) fn busy(status: u16) -> Reply {
+    let mut reply = json(
+        status,
+        &json!({
+            "error": "concurrency_limit_exceeded",
+            "message": "One generation at a time.",
+        }),
+    );
+    set(&mut reply, "retry-after", "1");
+    reply
+}
+
+fn moderated() -> Reply {
+    let error = json!({
+        "code": "content_policy_violation",
+        "message": "The prompt was refused by moderation.",
+    });
+    json(
+        422,
+        &json!({ "status": 422, "success": false, "error": error }),
+    )
 }
 
 fn status_reply(fault: &Fault) -> Reply {
@@ -153,6 +177,10 @@ fn status_reply(fault: &Fault) -> Reply {
     let mut reply = envelope(status, "The sandbox was asked to fail", details);
     match fault.value("retry-after") {
         0 => {}
+        seconds if fault.value("date") > 0 => {
+            let when = SystemTime::now() + Duration::from_secs(seconds);
+            set(&mut reply, "retry-after", &httpdate::fmt_http_date(when));
+        }
         seconds => set(&mut reply, "retry-after", &seconds.to_string()),
     }
     reply

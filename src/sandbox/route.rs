@@ -1,294 +1,297 @@
-//! From a request to its answer.
+//! From method, host and path to what is asked for.
 
-use std::time::Duration;
+use http::Method;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use serde_json::{Value, json};
+use super::parse;
 
-use super::{
-    body::{Flight, StepBody},
-    chat::{self, Answer},
-    fault::{self, Fault},
-    log::Recorded,
-    parse::{self, Parsed},
-    reply::{self, Echo, Reply},
-    server::{Reset, Server},
-};
-
-/// The largest request body, as the service has it.
-const MAX_BODY: usize = 20 * 1024 * 1024;
-
-const FAULT_HEADER: &str = "x-sandbox-fault";
-
-/// A request whose body has been read.
-struct Asked {
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    query: Vec<(String, String)>,
-    body: Value,
+/// Which generation of the protocol a path belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    V1,
+    Enter,
+    Gen,
 }
 
-pub(super) async fn answer(server: Server, request: Request<Incoming>, reset: Reset) -> Reply {
-    let (head, body) = request.into_parts();
-    let path = head.uri.path();
-    if let Some(control) = path.strip_prefix("/__sandbox/") {
-        return self::control(&server, &head.method, control);
+impl Dialect {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::Enter => "enter",
+            Self::Gen => "gen",
+        }
     }
-    let flight = Flight::begin(&server.log);
-    let Ok(bytes) = Limited::new(body, MAX_BODY).collect().await else {
-        return finish(reply::envelope(413, "Body too large", None), flight);
+}
+
+/// What is asked for. A prompt stands here if it came in the path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Operation {
+    Chat,
+    Text(Option<String>),
+    Image(Option<String>),
+    Speech(Option<String>),
+    Models(List),
+}
+
+impl Operation {
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Text(_) => "text",
+            Self::Image(_) => "image",
+            Self::Speech(_) => "speech",
+            Self::Models(_) => "models",
+        }
+    }
+
+    /// Whether it costs something and wants a key.
+    pub(super) const fn generates(&self) -> bool {
+        !matches!(self, Self::Models(_))
+    }
+}
+
+/// A list of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    /// All, as an `OpenAI` list object.
+    Object,
+    /// All, as an array.
+    All,
+    /// Those that give this, as an array.
+    Of(&'static str),
+    /// The names of those that give pictures.
+    ImageNames,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) dialect: Dialect,
+    pub(super) operation: Operation,
+}
+
+/// Why there is no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoRoute {
+    Unknown,
+    /// The path takes another method.
+    Method(&'static str),
+}
+
+/// First segments that are never a v1 prompt.
+const RESERVED: [&str; 16] = [
+    "3d",
+    "__sandbox",
+    "account",
+    "api",
+    "audio",
+    "embeddings",
+    "favicon.ico",
+    "generate",
+    "image",
+    "models",
+    "openai",
+    "prompt",
+    "realtime",
+    "text",
+    "v1",
+    "video",
+];
+
+/// Finds the route. HEAD goes where GET goes.
+pub(super) fn find(method: &Method, host: &str, path: &str) -> Result<Route, NoRoute> {
+    let (enter, path) = without_prefix(path);
+    let host = host.split(['.', ':']).next().unwrap_or_default();
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let (first, rest) = match path.split_once('/') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (path, None),
     };
-    let bytes = bytes.to_bytes();
-    let path = path.strip_prefix("/api").unwrap_or(path);
-    let path = path.strip_prefix("/generate").unwrap_or(path);
-    let asked = Asked {
-        method: head.method,
-        path: path.to_owned(),
-        query: parse::query(&head.uri),
-        headers: head.headers,
-        body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    let (wanted, dialect, operation) = match (first, rest) {
+        ("", None) if !enter => ("POST", Dialect::V1, Operation::Text(None)),
+        ("openai", Some("models")) => ("GET", Dialect::V1, Operation::Models(List::Object)),
+        ("openai", _) => ("POST", Dialect::V1, Operation::Chat),
+        ("prompt", rest) => {
+            let prompt = v1_image_prompt(rest.unwrap_or_default());
+            ("GET", Dialect::V1, Operation::Image(Some(prompt)))
+        }
+        ("v1", Some(rest)) => {
+            let (wanted, operation) = versioned(rest).ok_or(NoRoute::Unknown)?;
+            (wanted, Dialect::Gen, operation)
+        }
+        ("text", None) => ("POST", Dialect::Gen, Operation::Text(None)),
+        ("models", None) => ("GET", Dialect::Gen, Operation::Models(list_of(host))),
+        (kind, Some("models")) => {
+            let kinds = ["text", "image", "audio", "video", "3d", "embeddings"];
+            let kind = kinds.into_iter().find(|known| *known == kind);
+            let list = List::Of(kind.ok_or(NoRoute::Unknown)?);
+            ("GET", Dialect::Gen, Operation::Models(list))
+        }
+        ("text", Some(prompt)) => {
+            let prompt = parse::decode(prompt);
+            ("GET", Dialect::Gen, Operation::Text(Some(prompt)))
+        }
+        ("image", Some(prompt)) => {
+            // The service decodes twice: once in its router, once in its handler.
+            let prompt = parse::decode_component(&parse::decode(prompt));
+            ("GET", Dialect::Gen, Operation::Image(Some(prompt)))
+        }
+        ("audio", Some(text)) if !text.contains('/') => {
+            let text = parse::decode(text);
+            ("GET", Dialect::Gen, Operation::Speech(Some(text)))
+        }
+        (first, _) if !enter && host != "image" && !RESERVED.contains(&first) => {
+            let prompt = parse::decode(path);
+            ("GET", Dialect::V1, Operation::Text(Some(prompt)))
+        }
+        _ => return Err(NoRoute::Unknown),
     };
-    let malformed = asked.body.is_null() && !bytes.is_empty();
-    let reply = asked.answer(&server, malformed, &reset).await;
-    finish(reply, flight)
-}
-
-/// The request is under way until its body has ended.
-fn finish(reply: Reply, flight: Flight) -> Reply {
-    reply.map(|body| body.flight(Some(flight)))
-}
-
-fn control(server: &Server, method: &Method, path: &str) -> Reply {
-    match (method, path) {
-        (&Method::GET, "faults") => reply::json(200, &fault::list()),
-        (&Method::GET, "requests") => {
-            let mut page = json!(server.log.counts());
-            page["requests"] = json!(server.log.requests());
-            reply::json(200, &page)
-        }
-        (&Method::DELETE, "requests") => {
-            server.log.reset();
-            reply::with_body(204, "", StepBody::default())
-        }
-        _ => reply::envelope(404, "No such control route", None),
+    let method = if method == Method::HEAD {
+        "GET"
+    } else {
+        method.as_str()
+    };
+    if method != wanted {
+        return Err(NoRoute::Method(wanted));
     }
+    let dialect = if enter { Dialect::Enter } else { dialect };
+    Ok(Route { dialect, operation })
 }
 
-impl Asked {
-    async fn answer(&self, server: &Server, malformed: bool, reset: &Reset) -> Reply {
-        let mut parsed = Parsed::new(&self.query, &self.body);
-        let path_prompt = self
-            .path
-            .strip_prefix("/text/")
-            .filter(|_| self.method == Method::GET);
-        let prompt = path_prompt
-            .filter(|prompt| *prompt != "models")
-            .map(parse::decode);
-        let chat = self.method == Method::POST
-            && ["/v1/chat/completions", "/openai", "/text"].contains(&self.path.as_str());
-        self.record(server, &parsed, prompt.clone());
+/// The routes below `/v1/`.
+fn versioned(rest: &str) -> Option<(&'static str, Operation)> {
+    Some(match rest {
+        "chat/completions" => ("POST", Operation::Chat),
+        "images/generations" => ("POST", Operation::Image(None)),
+        "audio/speech" => ("POST", Operation::Speech(None)),
+        "models" => ("GET", Operation::Models(List::Object)),
+        _ => return None,
+    })
+}
 
-        if let Some((status, body)) = server.log.scripted() {
-            return reply::whole(status, "application/json", body);
-        }
-        let key = parse::key(&self.headers, &self.query, &self.body);
-        let fault = match self.fault(server, &parsed, prompt.as_deref()) {
-            Ok(fault) => fault,
-            Err(list) => return reply::envelope(400, &list, None),
-        };
-        if let Some(reply) = self.failure(fault.as_ref(), key.as_deref(), &parsed) {
-            return reply;
-        }
-        if self.method == Method::GET && self.path.ends_with("models") {
-            return self.models();
-        }
-        if !chat && prompt.is_none() {
-            return reply::envelope(404, "No such route", None);
-        }
-        if let Some(wanted) = &server.config.api_key
-            && key.as_ref() != Some(wanted)
+/// The enter dialect is the gen dialect below a prefix.
+fn without_prefix(path: &str) -> (bool, &str) {
+    for prefix in ["/api/generate", "/generate"] {
+        if let Some(rest) = path.strip_prefix(prefix)
+            && rest.starts_with('/')
         {
-            let message = match key {
-                None => "Authentication required. Please provide an API key.",
-                Some(_) => "Invalid API key. The provided key was not recognized.",
-            };
-            return reply::envelope(401, message, None);
+            return (true, rest);
         }
-        if malformed {
-            return reply::envelope(400, "Malformed JSON in request body", None);
-        }
-        if chat {
-            parsed.check_chat();
-        }
-        if !parsed.problems.is_empty() {
-            return reply::invalid(&parsed.problems);
-        }
-        if fault.as_ref().is_some_and(|fault| fault.is("form-j")) {
-            return chat::notice(&parsed, self.path != "/v1/chat/completions");
-        }
-        if fault.as_ref().is_some_and(|fault| fault.is("reset")) {
-            reset.arm();
-        }
-        let prompt = prompt.unwrap_or_else(|| parsed.all_text());
-        self.generate(server, &parsed, &prompt, fault.as_ref())
-            .await
     }
+    (false, path)
+}
 
-    async fn generate(
-        &self,
-        server: &Server,
-        parsed: &Parsed,
-        prompt: &str,
-        fault: Option<&Fault>,
-    ) -> Reply {
-        let delay = fault.filter(|fault| fault.is("delay"));
-        let head = delay.map_or(Duration::ZERO, |fault| {
-            Duration::from_millis(fault.value("head-ms"))
-        });
-        let answer = Answer::new(parsed, prompt, fault);
-        if parsed.flag("stream") {
-            pause(head).await;
-            return answer.stream(parsed, fault, &server.config);
-        }
-        pause(head + server.config.latency).await;
-        let json = answer.json();
-        let message = &json["choices"][0]["message"];
-        let (content_type, body) = if self.path == "/v1/chat/completions" || self.path == "/openai"
-        {
-            ("application/json", json.to_string())
-        } else if message["content"].is_null() {
-            ("application/json", message.to_string())
-        } else {
-            ("text/plain; charset=utf-8", answer.text())
-        };
-        let body = Bytes::from(body);
-        let broken = fault.and_then(|fault| chat::broken_body(&body, fault));
-        let mut reply = match broken {
-            Some(broken) => reply::with_body(200, content_type, broken),
-            None => reply::whole(200, content_type, body),
-        };
-        answer.headers(&mut reply);
-        reply
-    }
-
-    /// The fault that this request asks for, or the sandbox's own.
-    fn fault(
-        &self,
-        server: &Server,
-        parsed: &Parsed,
-        prompt: Option<&str>,
-    ) -> Result<Option<Fault>, String> {
-        let header = self
-            .headers
-            .get(FAULT_HEADER)
-            .map(|value| value.to_str().unwrap_or("?"));
-        let model = parsed
-            .text("model")
-            .and_then(|model| model.strip_prefix("fault:"));
-        let fault = match header.or(model) {
-            Some(text) => Some(Fault::parse(text)?),
-            None => server.log.fault(),
-        };
-        Ok(fault.filter(|fault| {
-            let asked = prompt.map_or_else(|| parsed.all_text(), str::to_owned);
-            let key = format!("{}\n{}\n{asked}", fault.text(), self.path);
-            fault.times() == 0 || !server.log.spent(key, fault.times())
-        }))
-    }
-
-    fn failure(&self, fault: Option<&Fault>, key: Option<&str>, parsed: &Parsed) -> Option<Reply> {
-        let fault = fault?;
-        let page = fault.is("form-j") && fault.value("status") == 200;
-        if page {
-            return None;
-        }
-        let echo = Echo {
-            key,
-            parameters: Value::Object(parsed.parameters.clone()),
-        };
-        reply::failure(fault, &echo)
-    }
-
-    fn models(&self) -> Reply {
-        let pricing = json!({
-            "currency": "pollen",
-            "promptTextTokens": "0.00000015",
-            "completionTextTokens": "0.0000006",
-        });
-        let names = ["openai", "openai-large", "mistral", "reasoning-small"];
-        let reply = if self.path == "/v1/models" {
-            let data = names.map(|name| {
-                json!({
-                    "id": name,
-                    "object": "model",
-                    "created": 1_795_469_939_000_u64,
-                    "input_modalities": ["text"],
-                    "output_modalities": ["text"],
-                    "supported_endpoints": ["/v1/chat/completions"],
-                    "pricing": pricing,
-                    "tools": true,
-                    "context_length": 128_000,
-                })
-            });
-            json!({ "object": "list", "data": data })
-        } else {
-            json!(names.map(|name| {
-                json!({
-                    "name": name,
-                    "aliases": [],
-                    "description": "A model of the sandbox",
-                    "input_modalities": ["text"],
-                    "output_modalities": ["text"],
-                    "capabilities": ["tool_calling"],
-                    "context_length": 128_000,
-                    "pricing": pricing,
-                })
-            }))
-        };
-        reply::json(200, &reply)
-    }
-
-    fn record(&self, server: &Server, parsed: &Parsed, prompt: Option<String>) {
-        let hide = |name: &str, value: &str| {
-            if parse::is_secret(name) {
-                "redacted".to_owned()
-            } else {
-                value.to_owned()
-            }
-        };
-        let mut body = self.body.clone();
-        for (name, value) in body.as_object_mut().into_iter().flatten() {
-            if parse::is_secret(name) {
-                *value = json!("redacted");
-            }
-        }
-        let headers = self.headers.iter().map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            (name.to_string(), hide(name.as_str(), &value))
-        });
-        let query = self
-            .query
-            .iter()
-            .map(|(name, value)| (name.clone(), hide(name, value)));
-        server.log.record(Recorded {
-            method: self.method.to_string(),
-            path: self.path.clone(),
-            query: query.collect(),
-            headers: headers.collect(),
-            body,
-            prompt: prompt.or_else(|| chat::last_prompt(parsed)),
-            parsed: Value::Object(parsed.parameters.clone()),
-            dropped: parsed.dropped.clone(),
-        });
+/// The v1 hosts have a list each.
+fn list_of(host: &str) -> List {
+    match host {
+        "image" => List::ImageNames,
+        "text" => List::Of("text"),
+        _ => List::All,
     }
 }
 
-async fn pause(pause: Duration) {
-    if !pause.is_zero() {
-        tokio::time::sleep(pause).await;
+/// What the v1 image host takes for the prompt: nothing is a prompt of its own, and another
+/// `/prompt/` ends it.
+fn v1_image_prompt(rest: &str) -> String {
+    match rest.split("/prompt/").next() {
+        None | Some("") => "random_prompt".to_owned(),
+        Some(prompt) => parse::decode_component(prompt),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(method: &str, path: &str) -> Result<(Dialect, Operation), NoRoute> {
+        let method = method.parse().unwrap();
+        find(&method, "127.0.0.1:8080", path).map(|route| (route.dialect, route.operation))
+    }
+
+    fn some(prompt: &str) -> Option<String> {
+        Some(prompt.to_owned())
+    }
+
+    #[test]
+    fn every_path_of_the_three_dialects_is_found() {
+        use Dialect::{Enter, Gen, V1};
+        use Operation::{Chat, Image, Models, Speech, Text};
+        for (method, path, dialect, operation) in [
+            ("POST", "/v1/chat/completions", Gen, Chat),
+            ("POST", "/openai", V1, Chat),
+            ("POST", "/openai/chat/completions", V1, Chat),
+            ("POST", "/openai/v1/chat/completions", V1, Chat),
+            ("POST", "/generate/v1/chat/completions", Enter, Chat),
+            ("POST", "/api/generate/v1/chat/completions", Enter, Chat),
+            ("POST", "/api/generate/openai", Enter, Chat),
+            ("POST", "/", V1, Text(None)),
+            ("POST", "/text", Gen, Text(None)),
+            ("GET", "/text/a%2Fb%3F", Gen, Text(some("a/b?"))),
+            ("HEAD", "/text/a", Gen, Text(some("a"))),
+            ("GET", "/api/generate/text/a", Enter, Text(some("a"))),
+            ("GET", "/What%20is/this", V1, Text(some("What is/this"))),
+            ("GET", "/apiary", V1, Text(some("apiary"))),
+            ("GET", "/generated", V1, Text(some("generated"))),
+            ("GET", "/image/a/b%0Ac", Gen, Image(some("a/b\nc"))),
+            ("GET", "/image/100%2541", Gen, Image(some("100A"))),
+            ("GET", "/image/100%252541", Gen, Image(some("100%41"))),
+            ("GET", "/image/100%25", Gen, Image(some("100%"))),
+            ("GET", "/generate/image/a", Enter, Image(some("a"))),
+            ("GET", "/prompt/100%2541", V1, Image(some("100%41"))),
+            ("GET", "/prompt/a/prompt/b", V1, Image(some("a"))),
+            ("GET", "/prompt/", V1, Image(some("random_prompt"))),
+            ("POST", "/v1/images/generations", Gen, Image(None)),
+            ("GET", "/audio/a%2Fb", Gen, Speech(some("a/b"))),
+            ("POST", "/v1/audio/speech", Gen, Speech(None)),
+            ("GET", "/v1/models", Gen, Models(List::Object)),
+            ("GET", "/openai/models", V1, Models(List::Object)),
+            ("GET", "/generate/v1/models", Enter, Models(List::Object)),
+            ("GET", "/models", Gen, Models(List::All)),
+            ("GET", "/image/models", Gen, Models(List::Of("image"))),
+            (
+                "GET",
+                "/api/generate/text/models",
+                Enter,
+                Models(List::Of("text")),
+            ),
+        ] {
+            assert_eq!(
+                route(method, path),
+                Ok((dialect, operation)),
+                "{method} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_host_decides_between_the_lists_of_v1() {
+        let list = |host| find(&Method::GET, host, "/models").unwrap().operation;
+
+        assert_eq!(
+            list("image.localhost:8080"),
+            Operation::Models(List::ImageNames)
+        );
+        assert_eq!(list("text.localhost"), Operation::Models(List::Of("text")));
+        assert_eq!(list("localhost"), Operation::Models(List::All));
+        assert_eq!(
+            find(&Method::GET, "image.localhost", "/a"),
+            Err(NoRoute::Unknown)
+        );
+    }
+
+    #[test]
+    fn other_paths_and_methods_are_none() {
+        for path in [
+            "/v1/nothing",
+            "/audio/a/b",
+            "/api/generate/",
+            "/realtime",
+            "/v1",
+        ] {
+            assert_eq!(route("GET", path), Err(NoRoute::Unknown), "{path}");
+        }
+        assert_eq!(
+            route("GET", "/v1/chat/completions"),
+            Err(NoRoute::Method("POST"))
+        );
+        assert_eq!(route("POST", "/image/a"), Err(NoRoute::Method("GET")));
     }
 }

@@ -22,7 +22,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{log::Log, route};
+use super::{answer, log::Log};
 
 /// What a sandbox was told to do.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +78,7 @@ impl Server {
         let service = service_fn(move |request: Request<Incoming>| {
             let server = server.clone();
             let reset = reset.clone();
-            async move { Ok::<_, Infallible>(route::answer(server, request, reset).await) }
+            async move { Ok::<_, Infallible>(answer::answer(server, request, reset).await) }
         });
         tokio::task::spawn(async move {
             let builder = auto::Builder::new(TokioExecutor::new());

@@ -8,4 +8,5 @@
 
 mod architecture;
 mod client;
+mod sandbox;
 mod transport;
