@@ -8,6 +8,8 @@
 //! | --- | --- | --- |
 //! | `backoff` | how long to wait before another try: full jitter, and `Retry-After` | fastrand, httpdate |
 //! | `buffer` | turns any request body into `ReqBody` | |
+//! | `cache` | identity, entries and tiers of a cache | blake3, tokio |
+//! | `cache-memory` | a tier in memory | |
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
 //! | `sse` | the incremental event-stream decoder | memchr |
@@ -35,6 +37,8 @@ pub mod backoff;
 pub mod body;
 #[cfg(feature = "buffer")]
 pub mod buffer;
+#[cfg(feature = "cache")]
+pub mod cache;
 mod error;
 #[cfg(feature = "observe")]
 pub mod observe;

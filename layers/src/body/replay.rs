@@ -20,6 +20,15 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// An empty recording with room for so many frames.
+    #[must_use]
+    pub fn with_capacity(frames: usize) -> Self {
+        Self {
+            frames: Vec::with_capacity(frames),
+            ..Self::default()
+        }
+    }
+
     /// Adds a frame of data.
     pub fn push(&mut self, frame: Bytes) {
         self.len_bytes = self.len_bytes.saturating_add(frame.len());

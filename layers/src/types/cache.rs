@@ -1,32 +1,57 @@
 use std::fmt;
 
-use http::Request;
+use http::{HeaderName, Request};
 
-/// The identity of a request: 32 bytes of a cryptographic hash.
+/// The identity of a request: 32 bytes of a cryptographic hash, and 16 to check them by.
 ///
-/// `Display` and `Debug` show it in hexadecimal; it holds nothing of the request that could be read
-/// back.
+/// The 32 bytes are what a cache looks up. The check comes of the same request, and is compared
+/// before an answer is given: should two requests ever meet in the first, they differ in the second,
+/// and the answer is a miss. Two keys are equal if both are.
+///
+/// `Display` and `Debug` show the 32 bytes in hexadecimal; there is nothing of the request in a key
+/// that could be read back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CacheKey([u8; 32]);
+pub struct CacheKey {
+    bytes: [u8; 32],
+    check: [u8; 16],
+}
 
 impl CacheKey {
     /// A key from its bytes, which must come from a cryptographic hash: where two requests share a
-    /// key they share an answer.
+    /// key they share an answer. Its check is zero.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self {
+            bytes,
+            check: [0; 16],
+        }
+    }
+
+    /// The same key with a check, which must not be part of the bytes.
+    #[must_use]
+    pub const fn with_check(mut self, check: [u8; 16]) -> Self {
+        self.check = check;
+        self
     }
 
     /// The bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
+    }
+
+    /// What they are checked by.
+    #[must_use]
+    pub const fn check(&self) -> &[u8; 16] {
+        &self.check
     }
 }
 
 impl fmt::Display for CacheKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.bytes
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -83,6 +108,15 @@ impl fmt::Display for CacheStatus {
 pub trait KeyPolicy<B> {
     /// The key of `request`, or `None` if it must not share an answer.
     fn key(&self, request: &Request<B>) -> Option<CacheKey>;
+
+    /// Whether requests that differ in this header have different keys.
+    ///
+    /// A reply that names another header in its `Vary` is not stored. No header is, unless a policy
+    /// says so.
+    fn covers(&self, header: &HeaderName) -> bool {
+        let _ = header;
+        false
+    }
 }
 
 impl<B, F> KeyPolicy<B> for F
@@ -100,9 +134,16 @@ mod tests {
 
     #[test]
     fn shows_a_key_in_hexadecimal() {
-        let key = CacheKey::new([0xab; 32]);
+        let key = CacheKey::new([0xab; 32]).with_check([1; 16]);
 
         assert_eq!(key.to_string(), "ab".repeat(32));
         assert_eq!(format!("{key:?}"), format!("CacheKey({key})"));
+    }
+
+    #[test]
+    fn keys_that_differ_in_their_check_are_not_equal() {
+        let key = CacheKey::new([0; 32]);
+
+        assert_ne!(key, key.with_check([1; 16]));
     }
 }

@@ -12,7 +12,7 @@
 //! | [`Outcome`] | response | what became of the reply, known when its body ends |
 //! | [`CacheStatus`] | response | where the reply came from |
 //! | [`Refusal`] | error | why a layer refused, for whoever answers |
-//! | [`CacheKey`], [`Usage`], [`Timing`], [`Nanos`] | inside others | identity, tokens, times, money |
+//! | [`CacheKey`], `ScopeDigest`, [`Usage`], [`Timing`], [`Nanos`] | inside others | identity, tokens, times, money |
 //!
 //! These are the only types by which layers tell one another anything.
 //!
@@ -26,6 +26,8 @@ mod attempt;
 mod cache;
 mod classify;
 mod deadline;
+#[cfg(feature = "_scope")]
+mod digest;
 mod estimate;
 mod observe;
 mod outcome;
@@ -36,6 +38,8 @@ mod scope;
 mod timing;
 mod usage;
 
+#[cfg(feature = "_scope")]
+pub use self::digest::ScopeDigest;
 pub use self::{
     attempt::Attempt,
     cache::{CacheKey, CacheStatus, KeyPolicy},

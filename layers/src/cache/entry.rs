@@ -1,0 +1,415 @@
+use std::{
+    mem::{size_of, size_of_val},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use http::{HeaderMap, StatusCode};
+
+use super::Generation;
+use crate::{
+    body::Recording,
+    types::{CacheKey, Record, ScopeDigest},
+};
+
+/// A reply that may be given again: head, frames, what was learnt, and how long it may be used.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+///
+/// use blossom_layers::{
+///     body::Recording,
+///     cache::{Entry, Freshness, Lifetime},
+///     types::{CacheKey, Owner, ScopeDigest},
+/// };
+/// use http::{HeaderMap, StatusCode};
+///
+/// let mut recording = Recording::default();
+/// recording.push("hello".into());
+/// let now = tokio::time::Instant::now().into_std();
+/// let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now)
+///     .head(StatusCode::OK, HeaderMap::new())
+///     .recording(Arc::new(recording))
+///     .lifetime(Lifetime::new(Duration::from_secs(60)))
+///     .tag("faq");
+///
+/// assert_eq!(entry.freshness(now), Freshness::Fresh);
+/// assert_eq!(entry.freshness(now + Duration::from_secs(60)), Freshness::Dead);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Entry {
+    key: CacheKey,
+    scope: ScopeDigest,
+    generation: Generation,
+    stored_at: Instant,
+    // How old the reply was when it was stored.
+    age_then: Duration,
+    lifetime: Lifetime,
+    tags: Vec<Box<str>>,
+    status: StatusCode,
+    headers: HeaderMap,
+    recording: Arc<Recording>,
+    record: Record,
+}
+
+impl Entry {
+    /// An empty reply with status 200, stored at `now`, that is never fresh.
+    #[must_use]
+    pub fn new(key: CacheKey, scope: ScopeDigest, now: Instant) -> Self {
+        Self {
+            key,
+            scope,
+            generation: Generation::default(),
+            stored_at: now,
+            age_then: Duration::ZERO,
+            lifetime: Lifetime::default(),
+            tags: Vec::new(),
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            recording: Arc::default(),
+            record: Record::default(),
+        }
+    }
+
+    /// The head of the reply.
+    #[must_use]
+    pub fn head(mut self, status: StatusCode, headers: HeaderMap) -> Self {
+        self.status = status;
+        self.headers = headers;
+        self
+    }
+
+    /// The body.
+    ///
+    /// Frames usually are parts of larger buffers, which they keep alive. A body of up to 64 KiB is
+    /// therefore copied into one buffer of its length, with its frames where they were, so that the
+    /// entry takes the memory that it says.
+    #[must_use]
+    pub fn recording(mut self, recording: Arc<Recording>) -> Self {
+        self.recording = match compacted(&recording) {
+            Some(compacted) => Arc::new(compacted),
+            None => recording,
+        };
+        self
+    }
+
+    /// What was learnt from the reply.
+    #[must_use]
+    pub fn record(mut self, record: Record) -> Self {
+        self.record = record;
+        self
+    }
+
+    /// How long it may be used. Zero unless told otherwise.
+    #[must_use]
+    pub const fn lifetime(mut self, lifetime: Lifetime) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// How old the reply was when it was stored, as its `Age` header says. Zero unless told otherwise.
+    #[must_use]
+    pub const fn age_then(mut self, age: Duration) -> Self {
+        self.age_then = age;
+        self
+    }
+
+    /// The generation of the tier when the reply was asked for. Zero unless told otherwise: an entry
+    /// of generation zero does not survive any invalidation that covers it.
+    #[must_use]
+    pub const fn generation(mut self, generation: Generation) -> Self {
+        self.generation = generation;
+        self
+    }
+
+    /// Adds a tag by which it can be invalidated.
+    #[must_use]
+    pub fn tag(mut self, tag: &str) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Which request it answers.
+    #[must_use]
+    pub const fn key(&self) -> &CacheKey {
+        &self.key
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn scope(&self) -> &ScopeDigest {
+        &self.scope
+    }
+
+    /// The generation that it was stored with.
+    #[must_use]
+    pub const fn stored_generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// When it was stored, or read back from where it was kept.
+    #[must_use]
+    pub const fn stored_at(&self) -> Instant {
+        self.stored_at
+    }
+
+    /// When it stops being fresh; `None` if never.
+    #[must_use]
+    pub fn fresh_until(&self) -> Option<Instant> {
+        let left = self.lifetime.fresh_for.saturating_sub(self.age_then);
+        self.stored_at.checked_add(left)
+    }
+
+    /// How long it may be used.
+    #[must_use]
+    pub const fn lifetimes(&self) -> &Lifetime {
+        &self.lifetime
+    }
+
+    /// Its tags.
+    pub fn tags(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.tags.iter().map(AsRef::as_ref)
+    }
+
+    /// The status of the reply.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers of the reply.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body of the reply.
+    #[must_use]
+    pub const fn body(&self) -> &Arc<Recording> {
+        &self.recording
+    }
+
+    /// What was learnt from the reply, final.
+    #[must_use]
+    pub const fn outcome(&self) -> &Record {
+        &self.record
+    }
+
+    /// How old the reply is. Never less than it was when it was stored.
+    #[must_use]
+    pub fn age(&self, now: Instant) -> Duration {
+        self.age_then
+            .saturating_add(now.saturating_duration_since(self.stored_at))
+    }
+
+    /// Whether it may be used at `now`.
+    #[must_use]
+    pub fn freshness(&self, now: Instant) -> Freshness {
+        let Lifetime {
+            fresh_for,
+            stale_for,
+            ..
+        } = self.lifetime;
+        let age = self.age(now);
+        if age < fresh_for {
+            Freshness::Fresh
+        } else if age < fresh_for.saturating_add(stale_for) {
+            Freshness::Stale
+        } else {
+            Freshness::Dead
+        }
+    }
+
+    /// The bytes of memory that it takes: body, head, trailers, tags, key, and what each part costs
+    /// to keep.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let body = &self.recording;
+        let frames = size_of_val(body.frames());
+        let tags: usize = self.tags.iter().map(|tag| tag.len() + TAG).sum();
+        let record = &self.record;
+        let texts = [&record.failure, &record.model];
+        let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        [
+            size_of::<Self>() + ENTRY,
+            body.len_bytes(),
+            frames,
+            headers_weight(&self.headers),
+            body.trailers().map_or(0, headers_weight),
+            tags,
+            texts,
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
+    }
+}
+
+fn headers_weight(headers: &HeaderMap) -> usize {
+    let texts: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    texts + headers.capacity() * HEADER
+}
+
+/// A copy in one buffer, if that is worth it.
+fn compacted(recording: &Recording) -> Option<Recording> {
+    if recording.frames().is_empty() || recording.len_bytes() > COMPACT_UP_TO {
+        return None;
+    }
+    let mut all = BytesMut::with_capacity(recording.len_bytes());
+    for frame in recording.frames() {
+        all.extend_from_slice(frame);
+    }
+    let mut all = all.freeze();
+    let mut compacted = Recording::with_capacity(recording.frames().len());
+    for frame in recording.frames() {
+        compacted.push(all.split_to(frame.len()));
+    }
+    if let Some(trailers) = recording.trailers() {
+        compacted.set_trailers(trailers.clone());
+    }
+    Some(compacted)
+}
+
+/// How long an [`Entry`] may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Lifetime {
+    /// As it is, counted from when the upstream made the reply.
+    pub fresh_for: Duration,
+    /// After that, where a stale reply is better than none.
+    pub stale_for: Duration,
+    /// Without being asked for; `None` for no such limit. A tier that does not see all lookups
+    /// counts from when the entry was stored, which is never longer.
+    pub idle_for: Option<Duration>,
+}
+
+impl Lifetime {
+    /// Fresh for so long, then of no use. `Duration::MAX` is for ever.
+    #[must_use]
+    pub const fn new(fresh_for: Duration) -> Self {
+        Self {
+            fresh_for,
+            stale_for: Duration::ZERO,
+            idle_for: None,
+        }
+    }
+
+    /// Lets it be used stale for so long after that.
+    #[must_use]
+    pub const fn stale_for(mut self, stale_for: Duration) -> Self {
+        self.stale_for = stale_for;
+        self
+    }
+
+    /// Ends it when nobody has asked for it so long.
+    #[must_use]
+    pub const fn idle_for(mut self, idle_for: Duration) -> Self {
+        self.idle_for = Some(idle_for);
+        self
+    }
+
+    /// How long it can be used at most.
+    #[must_use]
+    pub const fn total(&self) -> Duration {
+        self.fresh_for.saturating_add(self.stale_for)
+    }
+}
+
+/// Whether an [`Entry`] may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Freshness {
+    /// As it is.
+    Fresh,
+    /// Where a stale reply is better than none.
+    Stale,
+    /// Not at all.
+    Dead,
+}
+
+const COMPACT_UP_TO: usize = 64 * 1024;
+// What the parts cost beside their bytes: the allocator's share, reference counts, the map's node.
+const ENTRY: usize = 320;
+const TAG: usize = size_of::<Box<str>>() + 16;
+const HEADER: usize = 112;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::types::Owner;
+
+    fn entry() -> Entry {
+        Entry::new(
+            CacheKey::new([1; 32]),
+            ScopeDigest::of(Owner::Shared),
+            tokio::time::Instant::now().into_std(),
+        )
+    }
+
+    #[test]
+    fn a16_lifetimes_from_nothing_to_for_ever_do_not_overflow() {
+        let entry = entry();
+        let now = entry.stored_at();
+        assert_eq!(entry.freshness(now), Freshness::Dead);
+
+        let for_ever = Lifetime::new(Duration::MAX).stale_for(Duration::MAX);
+        let entry = entry.lifetime(for_ever).age_then(Duration::MAX / 2);
+        let far = now + Duration::from_secs(1 << 40);
+        assert_eq!(entry.freshness(far), Freshness::Fresh);
+        assert_eq!(entry.fresh_until(), None);
+    }
+
+    #[test]
+    fn an_age_that_the_upstream_reports_counts() {
+        let entry = entry()
+            .lifetime(Lifetime::new(Duration::from_secs(9)).stale_for(Duration::from_secs(1)))
+            .age_then(Duration::from_secs(9));
+
+        assert_eq!(entry.freshness(entry.stored_at()), Freshness::Stale);
+        assert_eq!(entry.fresh_until(), Some(entry.stored_at()));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_not_make_it_younger() {
+        let entry = entry().age_then(Duration::from_secs(5));
+        let before = entry.stored_at() - Duration::from_secs(1);
+
+        assert_eq!(entry.age(before), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_small_body_does_not_keep_the_buffer_that_it_came_in() {
+        let buffer = Bytes::from(vec![7; 100_000]);
+        let mut recording = Recording::default();
+        recording.push(buffer.slice(10..20));
+        recording.push(buffer.slice(20..25));
+
+        let entry = entry().recording(Arc::new(recording.clone()));
+        drop(recording.clone());
+
+        assert_eq!(**entry.body(), recording);
+        let inside = buffer.as_ptr_range();
+        let frames = entry.body().frames();
+        assert!(frames.iter().all(|frame| !inside.contains(&frame.as_ptr())));
+    }
+
+    #[test]
+    fn a17_head_trailers_tags_and_key_are_weighed() {
+        let empty = entry().weight();
+        assert!(empty > size_of::<CacheKey>());
+
+        let value = "v".repeat(65_536).parse().unwrap();
+        let headers = HeaderMap::from_iter([(http::header::ETAG, value)]);
+        assert!(entry().head(StatusCode::OK, headers.clone()).weight() > empty + 65_536);
+
+        let mut recording = Recording::default();
+        recording.set_trailers(headers);
+        assert!(entry().recording(Arc::new(recording)).weight() > empty + 65_536);
+        assert!(entry().tag(&"t".repeat(65_536)).weight() > empty + 65_536);
+    }
+}

@@ -1,0 +1,188 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        RwLock,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use super::{Entry, Generation, Invalidation};
+use crate::types::ScopeDigest;
+
+/// What was invalidated, and in which generation: an entry of an earlier one is gone.
+///
+/// Invalidating is one write into a small table, whatever the number of entries; they are reclaimed
+/// when they are next met. It also holds for entries that come later, by a reply that was asked for
+/// before. The table is bounded: past 4,096 owners and tags more is forgotten than was asked for,
+/// never less.
+///
+/// For tiers, to keep their word on [`Tier::invalidate`](super::Tier::invalidate).
+#[derive(Debug, Default)]
+pub struct Purges {
+    /// The present generation, and the latest of which the table knows.
+    current: AtomicU64,
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Everything before it is gone.
+    floor: u64,
+    scopes: HashMap<ScopeDigest, u64>,
+    tags: HashMap<Box<str>, u64>,
+}
+
+impl Purges {
+    /// The present generation.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        Generation::new(self.current.load(SeqCst))
+    }
+
+    /// See [`Tier::invalidate`](super::Tier::invalidate).
+    pub fn invalidate(&self, what: &Invalidation, after: Generation) -> Generation {
+        let mut table = self
+            .table
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Under the lock, so that generations enter the table in order; and before the generation is
+        // shown, so that who sees the new one sees the table.
+        let now = self
+            .current
+            .load(SeqCst)
+            .max(after.number())
+            .saturating_add(1);
+        match what {
+            Invalidation::All => table.clear(now),
+            Invalidation::Scope(scope) => drop(table.scopes.insert(*scope, now)),
+            Invalidation::Tag(tag) => drop(table.tags.insert(tag.clone(), now)),
+        }
+        table.shrink();
+        self.current.store(now, SeqCst);
+        Generation::new(now)
+    }
+
+    /// Whether `entry` is gone.
+    #[must_use]
+    pub fn cover(&self, entry: &Entry) -> bool {
+        let generation = entry.stored_generation().number();
+        // An entry of the present generation is covered by nothing, and needs no lock.
+        if generation >= self.current.load(SeqCst) {
+            return false;
+        }
+        let table = self
+            .table
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let later = |at: Option<&u64>| at.is_some_and(|at| generation < *at);
+        generation < table.floor
+            || later(table.scopes.get(entry.scope()))
+            || entry.tags().any(|tag| later(table.tags.get(tag)))
+    }
+}
+
+impl Table {
+    fn clear(&mut self, now: u64) {
+        self.floor = now;
+        self.scopes.clear();
+        self.tags.clear();
+    }
+
+    /// Keeps the table small: past the limit the older half is forgotten, and everything that is as
+    /// old is gone with it. That forgets more than was asked for, never less.
+    fn shrink(&mut self) {
+        if self.scopes.len() + self.tags.len() <= LIMIT {
+            return;
+        }
+        let mut all: Vec<_> = self
+            .scopes
+            .values()
+            .chain(self.tags.values())
+            .copied()
+            .collect();
+        let middle = all.len() / 2;
+        let (_, floor, _) = all.select_nth_unstable(middle);
+        self.floor = self.floor.max(*floor);
+        let floor = self.floor;
+        self.scopes.retain(|_, at| *at > floor);
+        self.tags.retain(|_, at| *at > floor);
+    }
+}
+
+const LIMIT: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{CacheKey, Owner};
+
+    fn entry(owner: &str, tag: &str, generation: Generation) -> Entry {
+        let scope = ScopeDigest::of(Owner::Tenant(owner));
+        let now = tokio::time::Instant::now().into_std();
+        Entry::new(CacheKey::new([1; 32]), scope, now)
+            .tag(tag)
+            .generation(generation)
+    }
+
+    fn tag(tag: &str) -> Invalidation {
+        Invalidation::Tag(tag.into())
+    }
+
+    #[test]
+    fn covers_what_was_asked_for_before_and_nothing_later() {
+        let purges = Purges::default();
+        let before = entry("a", "faq", purges.generation());
+        let other = entry("a", "news", purges.generation());
+
+        purges.invalidate(&tag("faq"), purges.generation());
+
+        assert!(purges.cover(&before));
+        assert!(!purges.cover(&other));
+        assert!(!purges.cover(&entry("a", "faq", purges.generation())));
+    }
+
+    #[test]
+    fn covers_one_owner_or_all() {
+        let purges = Purges::default();
+        let (a, b) = (
+            entry("a", "t", Generation::default()),
+            entry("b", "t", Generation::default()),
+        );
+
+        purges.invalidate(&Invalidation::Scope(*a.scope()), Generation::default());
+        assert!(purges.cover(&a) && !purges.cover(&b));
+
+        purges.invalidate(&Invalidation::All, Generation::default());
+        assert!(purges.cover(&a) && purges.cover(&b));
+    }
+
+    #[test]
+    fn the_new_generation_is_later_than_the_one_given() {
+        let purges = Purges::default();
+
+        let now = purges.invalidate(&tag("faq"), Generation::new(41));
+
+        assert_eq!(now, Generation::new(42));
+        assert_eq!(purges.generation(), now);
+        assert!(purges.cover(&entry("a", "faq", Generation::new(41))));
+    }
+
+    #[test]
+    fn a_full_table_forgets_more_than_was_asked_for_never_less() {
+        let purges = Purges::default();
+        let old = entry("a", "0", Generation::default());
+        for number in 0..=LIMIT {
+            purges.invalidate(&tag(&number.to_string()), Generation::default());
+        }
+
+        let table = purges.table.read().unwrap();
+        assert!(table.tags.len() <= LIMIT / 2 + 1);
+        drop(table);
+        assert!(purges.cover(&old));
+        assert!(purges.cover(&entry(
+            "a",
+            &LIMIT.to_string(),
+            Generation::new(LIMIT as u64)
+        )));
+    }
+}

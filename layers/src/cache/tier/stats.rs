@@ -1,0 +1,118 @@
+use super::Found;
+
+/// What has happened in a tier since it was made.
+///
+/// `hits + stale + misses + busy` is the number of lookups that came to their end;
+/// `stored - evicted.total()` the number of entries that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TierStats {
+    /// Entries that are there, those counted that are dead but not yet reclaimed.
+    pub entries: u64,
+    /// Their weight in bytes.
+    pub weight_bytes: u64,
+    /// Lookups that found a fresh entry.
+    pub hits: u64,
+    /// Lookups that found a stale one.
+    pub stale: u64,
+    /// Lookups that found nothing.
+    pub misses: u64,
+    /// Lookups that were not done, because the tier was busy, slow or broken.
+    pub busy: u64,
+    /// Entries that were taken.
+    pub stored: u64,
+    /// Entries that were not: too large, out of date, or the tier was busy or broken.
+    pub refused: u64,
+    /// Entries that are gone, by cause.
+    pub evicted: Evicted,
+    /// Records that were not what was stored.
+    pub corrupt: u64,
+    /// Reads and writes that failed.
+    pub failures: u64,
+}
+
+/// Entries that are gone, by cause. Of two causes the first that was seen counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Evicted {
+    /// To keep within the tier's bounds.
+    pub size: u64,
+    /// Past their lifetime.
+    pub expired: u64,
+    /// Another entry took their place.
+    pub replaced: u64,
+    /// Removed or invalidated.
+    pub removed: u64,
+    /// They could not be read, or were not what was stored.
+    pub corrupt: u64,
+}
+
+impl Evicted {
+    /// All causes together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.size + self.expired + self.replaced + self.removed + self.corrupt
+    }
+}
+
+/// Why an entry went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// To keep within the tier's bounds.
+    Size,
+    /// Past its lifetime.
+    Expired,
+    /// Another entry took its place.
+    Replaced,
+    /// Removed or invalidated.
+    Removed,
+    /// It could not be read, or was not what was stored.
+    Corrupt,
+}
+
+/// For tiers, to count with.
+impl TierStats {
+    /// Counts a lookup.
+    pub const fn looked(&mut self, found: &Found) {
+        *match found {
+            Found::Hit(_) => &mut self.hits,
+            Found::Stale(_) => &mut self.stale,
+            Found::Miss => &mut self.misses,
+            Found::Busy => &mut self.busy,
+        } += 1;
+    }
+
+    /// Counts an entry that was taken.
+    pub const fn enter(&mut self, weight: u64) {
+        self.stored += 1;
+        self.entries += 1;
+        self.weight_bytes = self.weight_bytes.saturating_add(weight);
+    }
+
+    /// Counts an entry that is gone.
+    pub const fn leave(&mut self, weight: u64, cause: Cause) {
+        *self.evicted.by(cause) += 1;
+        self.entries = self.entries.saturating_sub(1);
+        self.weight_bytes = self.weight_bytes.saturating_sub(weight);
+    }
+
+    /// Counts that all that were there are gone.
+    pub const fn all_leave(&mut self, cause: Cause) {
+        *self.evicted.by(cause) += self.entries;
+        self.entries = 0;
+        self.weight_bytes = 0;
+    }
+}
+
+impl Evicted {
+    const fn by(&mut self, cause: Cause) -> &mut u64 {
+        match cause {
+            Cause::Size => &mut self.size,
+            Cause::Expired => &mut self.expired,
+            Cause::Replaced => &mut self.replaced,
+            Cause::Removed => &mut self.removed,
+            Cause::Corrupt => &mut self.corrupt,
+        }
+    }
+}
