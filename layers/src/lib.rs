@@ -10,6 +10,7 @@
 //! | `buffer` | turns any request body into `ReqBody` | |
 //! | `cache` | identity, entries and tiers of a cache | blake3, tokio |
 //! | `cache-memory` | a tier in memory | |
+//! | `limit-concurrency` | limits how many calls are under way at once, to the end of their bodies | tokio |
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
 //! | `sse` | the incremental event-stream decoder | memchr |
@@ -40,8 +41,12 @@ pub mod buffer;
 #[cfg(feature = "cache")]
 pub mod cache;
 mod error;
+#[cfg(feature = "limit-concurrency")]
+pub mod limit;
 #[cfg(feature = "observe")]
 pub mod observe;
+#[cfg(feature = "_oneshot")]
+mod oneshot;
 #[cfg(feature = "respond")]
 pub mod respond;
 #[cfg(feature = "sse")]

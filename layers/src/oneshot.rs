@@ -17,13 +17,21 @@ pin_project! {
     /// one that was called may cancel what it has under way.
     ///
     /// `F` is `S::Future`; it stands apart so that the struct needs no bound.
-    #[project = OneshotProj]
     #[derive(Debug)]
     pub(crate) struct Oneshot<S, R, F> {
         service: S,
-        request: Option<R>,
         #[pin]
-        response: Option<F>,
+        state: State<R, F>,
+    }
+}
+
+pin_project! {
+    // Request and response share their place: what is moved through a whole stack should be small.
+    #[project = StateProj]
+    #[derive(Debug)]
+    enum State<R, F> {
+        Asking { request: Option<R> },
+        Answering { #[pin] response: F },
     }
 }
 
@@ -32,8 +40,18 @@ impl<S, R, F> Oneshot<S, R, F> {
     pub(crate) const fn new(service: S, request: R) -> Self {
         Self {
             service,
-            request: Some(request),
-            response: None,
+            state: State::Asking {
+                request: Some(request),
+            },
+        }
+    }
+
+    /// The request, until it is sent.
+    #[cfg(feature = "limit-concurrency")]
+    pub(crate) const fn request(&self) -> Option<&R> {
+        match &self.state {
+            State::Asking { request } => request.as_ref(),
+            State::Answering { .. } => None,
         }
     }
 }
@@ -46,16 +64,18 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if this.request.is_some() {
+        if let StateProj::Asking { request } = this.state.as_mut().project() {
             ready!(this.service.poll_ready(cx))?;
-            if let Some(request) = this.request.take() {
-                this.response.set(Some(this.service.call(request)));
-            }
+            let Some(request) = request.take() else {
+                // Polled after its end.
+                return Poll::Pending;
+            };
+            let response = this.service.call(request);
+            this.state.set(State::Answering { response });
         }
-        match this.response.as_pin_mut() {
-            Some(response) => response.poll(cx),
-            // Polled after its end.
-            None => Poll::Pending,
+        match this.state.project() {
+            StateProj::Answering { response } => response.poll(cx),
+            StateProj::Asking { .. } => Poll::Pending,
         }
     }
 }

@@ -26,6 +26,7 @@ impl Timer {
     }
 
     /// Lets go of the timer.
+    #[cfg(feature = "timeout")]
     pub(crate) fn stop(&mut self) {
         self.0 = None;
     }

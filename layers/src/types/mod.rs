@@ -12,6 +12,7 @@
 //! | [`Outcome`] | response | what became of the reply, known when its body ends |
 //! | [`CacheStatus`] | response | where the reply came from |
 //! | [`Refusal`] | error | why a layer refused, for whoever answers |
+//! | [`Overloaded`] | error | that too much is under way, whoever found it |
 //! | [`CacheKey`], `ScopeDigest`, [`Usage`], [`Timing`], [`Nanos`] | inside others | identity, tokens, times, money |
 //!
 //! These are the only types by which layers tell one another anything.
@@ -31,6 +32,7 @@ mod digest;
 mod estimate;
 mod observe;
 mod outcome;
+mod overloaded;
 mod partition;
 mod price;
 mod refusal;
@@ -48,7 +50,8 @@ pub use self::{
     estimate::{EstimateTokens, TokenEstimate},
     observe::{Deferred, Observe, Watch},
     outcome::{FinishReason, Outcome, Record},
-    partition::{Partition, PartitionKey},
+    overloaded::Overloaded,
+    partition::{Partition, PartitionKey, Unpartitioned},
     price::{Nanos, Price},
     refusal::{Refusal, RefusalKind},
     scope::{Owner, Scope, Tenant},

@@ -65,3 +65,15 @@ where
         self(request)
     }
 }
+
+/// All requests together: no request belongs to a part of its own.
+///
+/// What layers with an optional partition have until they are given one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unpartitioned;
+
+impl<B> Partition<B> for Unpartitioned {
+    fn partition(&self, _request: &Request<B>) -> Option<PartitionKey> {
+        None
+    }
+}

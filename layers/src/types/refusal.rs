@@ -27,6 +27,7 @@ use std::{error, fmt, time::Duration};
 pub struct Refusal {
     kind: RefusalKind,
     retry_after: Option<Duration>,
+    queued: bool,
 }
 
 /// What kind of refusal a [`Refusal`] is.
@@ -52,6 +53,7 @@ impl Refusal {
         Self {
             kind,
             retry_after: None,
+            queued: false,
         }
     }
 
@@ -60,6 +62,21 @@ impl Refusal {
     pub const fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// Says of a clock that it fired while the request still waited here for its turn.
+    #[must_use]
+    pub const fn queued(mut self) -> Self {
+        self.queued = true;
+        self
+    }
+
+    /// Whether the request certainly never left: it was refused, or given up in a queue.
+    ///
+    /// What was reserved for it can be given back, and it can be sent again at no risk.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        self.queued || !matches!(self.kind, RefusalKind::Timeout)
     }
 
     /// What kind it is.

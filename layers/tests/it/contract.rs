@@ -9,6 +9,7 @@ use blossom_layers::{
     BoxError,
     body::{End, ReqBody},
     buffer::BufferLayer,
+    limit::concurrency::ConcurrencyLimitLayer,
     observe::ObserveLayer,
     respond::RespondLayer,
     test_util::{BodyLog, ReadyProbe, ScriptedBody, ScriptedService, Step},
@@ -233,6 +234,7 @@ impl<S: Service<Request<ReqBody>>> CallWhenReady for S {}
 
 contract! {
     buffer: BufferLayer::new(), future: 448, errors: passed;
+    limit_concurrency: ConcurrencyLimitLayer::new(8), future: 336, errors: passed;
     observe: ObserveLayer::new(blind), future: 64, errors: passed;
     respond: RespondLayer::new(), future: 96, errors: answered;
     timeout_head: HeadTimeoutLayer::new(LONG), future: 192, errors: passed;

@@ -1,6 +1,10 @@
 //! The tests of the layers.
 
 #[cfg(all(feature = "full", feature = "test-util"))]
+mod concurrency;
+#[cfg(all(feature = "full", feature = "test-util"))]
 mod contract;
 #[cfg(feature = "sse")]
 mod sse;
+#[cfg(all(feature = "full", feature = "test-util"))]
+mod storm;

@@ -5,6 +5,7 @@
 //! count. Instructions are the same in each run, whatever else the machine does.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     future::{Ready, ready},
     pin::pin,
@@ -16,6 +17,7 @@ use std::{
 use blossom::{
     Blossom, Body,
     layers::{
+        limit::concurrency::ConcurrencyLimitLayer,
         observe::ObserveLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
     },
@@ -99,6 +101,10 @@ fn run(row: &str, calls: usize) -> Result<(), Error> {
         "tower-timeout" => {
             drive_service(calls, tower::timeout::TimeoutLayer::new(LONG).layer(Noop));
         }
+        "tower-concurrency" => {
+            drive_service(calls, tower::limit::ConcurrencyLimitLayer::new(64).layer(Noop));
+        }
+        "concurrency" => drive_service(calls, ConcurrencyLimitLayer::new(64).layer(Noop)),
         "head-timeout" => drive_service(calls, HeadTimeoutLayer::new(LONG).layer(Noop)),
         "static" => drive_service(calls, stack),
         // The box readies and calls a clone as well, so the client need not.
@@ -138,22 +144,51 @@ fn main() -> Result<ExitCode, Error> {
         run(row, calls.parse()?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows = ["noop", "tower-timeout", "head-timeout", "static", "boxed"];
-    let mut figures = Vec::new();
-    println!("{:<16}{:>14}{:>14}", "service", "instr/call", "allocs/call");
+    let rows = [
+        "noop",
+        "tower-timeout",
+        "head-timeout",
+        "tower-concurrency",
+        "concurrency",
+        "static",
+        "boxed",
+    ];
+    let mut figures = BTreeMap::new();
+    println!("{:<20}{:>14}{:>14}", "service", "instr/call", "allocs/call");
     for row in rows {
         let (instructions, allocations) = count(row)?;
-        println!("{row:<16}{instructions:>14.0}{allocations:>14.1}");
-        figures.push((instructions, allocations));
+        println!("{row:<20}{instructions:>14.0}{allocations:>14.1}");
+        figures.insert(row, (instructions, allocations));
     }
-    let [noop, tower, head, fixed, boxed] = figures[..] else {
-        return Err("a row is missing".into());
+    // What `row` has more of than `base`.
+    let added = |row: &str, base: &str| {
+        let (row, base) = (figures[row], figures[base]);
+        (row.0 - base.0, row.1 - base.1)
     };
     let mut report = Report::new();
-    let added = (head.0 - noop.0) / (tower.0 - noop.0);
-    report.at_most("head timeout over tower's, added instructions", added, 1.5);
-    report.at_most("head timeout, added allocations", head.1 - noop.1, 0.0);
-    report.at_most("boxed once, added instructions", boxed.0 - fixed.0, 600.0);
-    report.at_most("boxed once, added allocations", boxed.1 - fixed.1, 2.0);
+    let (head, tower) = (
+        added("head-timeout", "noop"),
+        added("tower-timeout", "noop"),
+    );
+    report.at_most(
+        "head timeout over tower's, added instructions",
+        head.0 / tower.0,
+        1.5,
+    );
+    report.at_most("head timeout, added allocations", head.1, 0.0);
+    let (ours, tower) = (
+        added("concurrency", "noop"),
+        added("tower-concurrency", "noop"),
+    );
+    // The guard of the body, which tower's has not, is worth 200.
+    report.at_most(
+        "concurrency over tower's, added instructions",
+        (ours.0 - 200.0) / tower.0,
+        1.5,
+    );
+    report.at_most("concurrency, added allocations", ours.1, 0.0);
+    let boxed = added("boxed", "static");
+    report.at_most("boxed once, added instructions", boxed.0, 600.0);
+    report.at_most("boxed once, added allocations", boxed.1, 2.0);
     Ok(report.finish())
 }

@@ -1,0 +1,62 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{ConcurrencyLimitLayer, Permit, ResponseFuture};
+use crate::{
+    BoxError,
+    body::Guarded,
+    types::{Partition, Unpartitioned},
+};
+
+/// Limits how many calls are under way at once, from the request to the end of the body.
+///
+/// See the [module docs](super) for an example.
+#[derive(Clone)]
+pub struct ConcurrencyLimit<S, P = Unpartitioned> {
+    inner: S,
+    limit: ConcurrencyLimitLayer<P>,
+}
+
+impl<S, P> ConcurrencyLimit<S, P> {
+    /// Wraps `inner`. It shares the limit of all services of `limit`.
+    pub const fn new(inner: S, limit: ConcurrencyLimitLayer<P>) -> Self {
+        Self { inner, limit }
+    }
+}
+
+impl<S, P, B, R> Service<Request<B>> for ConcurrencyLimit<S, P>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    P: Partition<B>,
+    R: Body,
+{
+    type Response = Response<Guarded<R, Permit>>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, B, S::Future>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let ConcurrencyLimitLayer { queue, partition } = &self.limit;
+        let permit = Permit::new(queue.clone(), partition.partition(&request));
+        ResponseFuture::new(self.inner.clone(), request, permit)
+    }
+}
+
+impl<S: fmt::Debug, P> fmt::Debug for ConcurrencyLimit<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConcurrencyLimit")
+            .field("inner", &self.inner)
+            .field("limit", &self.limit)
+            .finish()
+    }
+}
