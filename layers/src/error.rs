@@ -27,3 +27,12 @@ pub fn cause_ref<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Op
     }
     None
 }
+
+/// The error in `error`, where a layer is generic over it and only wants to look: what is boxed, as
+/// errors of stacks are, can be looked into.
+#[cfg(any(feature = "metrics", feature = "trace"))]
+pub(crate) fn boxed_ref<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
+    let error: &dyn std::any::Any = error;
+    let boxed: &BoxError = error.downcast_ref()?;
+    Some(&**boxed)
+}

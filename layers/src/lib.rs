@@ -11,11 +11,13 @@
 //! | `cache` | identity, entries and tiers of a cache | blake3, tokio |
 //! | `cache-memory` | a tier in memory | |
 //! | `limit-concurrency` | limits how many calls are under way at once, to the end of their bodies | tokio |
+//! | `metrics` | counts and measures calls | metrics, tokio |
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
 //! | `sse` | the incremental event-stream decoder | memchr |
 //! | `task` | starts work that must outlive its caller | tokio |
 //! | `timeout` | four clocks: head, first event, idle, total | tokio |
+//! | `trace` | a span for each call and attempt, and trace context | fastrand, tracing |
 //! | `test-util` | inner services and bodies for tests of layers | tokio |
 //! | `full` | every one of them but `test-util` | |
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -43,6 +45,8 @@ pub mod cache;
 mod error;
 #[cfg(feature = "limit-concurrency")]
 pub mod limit;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "observe")]
 pub mod observe;
 #[cfg(feature = "_oneshot")]
@@ -60,6 +64,10 @@ pub mod test_util;
 pub mod timeout;
 #[cfg(feature = "_timer")]
 mod timer;
+#[cfg(feature = "trace")]
+pub mod trace;
 pub mod types;
 
+#[cfg(any(feature = "metrics", feature = "trace"))]
+use self::error::boxed_ref;
 pub use self::error::{BoxError, cause_ref};

@@ -31,6 +31,15 @@ pub trait Guard {
         let _ = frame;
     }
 
+    /// Runs a poll of the body. What must be set up while the body works, such as the scope of a
+    /// span, is set up here. Only runs it by default.
+    fn around<T>(&mut self, poll: impl FnOnce() -> T) -> T
+    where
+        Self: Sized,
+    {
+        poll()
+    }
+
     /// Called exactly once.
     fn end(self, end: End);
 }
@@ -102,6 +111,49 @@ impl<B, G: Guard> Guarded<B, G> {
     }
 }
 
+impl<B, G> Guarded<B, G>
+where
+    B: Body<Data = Bytes>,
+    G: Guard,
+{
+    /// As `poll_frame`, for guards that want to know the error that a body ends in: `failed` shows
+    /// it to the guard before the guard ends.
+    pub fn poll_frame_with(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        failed: impl FnOnce(&mut G, &B::Error),
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let mut this = self.project();
+        let inner = this.inner.as_mut();
+        let frame = ready!(match this.guard {
+            Some(guard) => guard.around(|| inner.poll_frame(cx)),
+            None => inner.poll_frame(cx),
+        });
+        let end = match &frame {
+            Some(Ok(frame)) => {
+                if let Some(guard) = this.guard {
+                    guard.frame(frame);
+                }
+                // Nobody polls a body that says it is at its end.
+                this.inner.is_end_stream().then_some(End::Complete)
+            }
+            Some(Err(error)) => {
+                if let Some(guard) = this.guard {
+                    failed(guard, error);
+                }
+                Some(End::Failed)
+            }
+            None => Some(End::Complete),
+        };
+        if let Some(end) = end
+            && let Some(guard) = this.guard.take()
+        {
+            guard.end(end);
+        }
+        Poll::Ready(frame)
+    }
+}
+
 impl<B, G> Body for Guarded<B, G>
 where
     B: Body<Data = Bytes>,
@@ -114,25 +166,7 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let mut this = self.project();
-        let frame = ready!(this.inner.as_mut().poll_frame(cx));
-        let end = match &frame {
-            Some(Ok(frame)) => {
-                if let Some(guard) = this.guard {
-                    guard.frame(frame);
-                }
-                // Nobody polls a body that says it is at its end.
-                this.inner.is_end_stream().then_some(End::Complete)
-            }
-            Some(Err(_)) => Some(End::Failed),
-            None => Some(End::Complete),
-        };
-        if let Some(end) = end
-            && let Some(guard) = this.guard.take()
-        {
-            guard.end(end);
-        }
-        Poll::Ready(frame)
+        self.poll_frame_with(cx, |_, _| {})
     }
 
     fn is_end_stream(&self) -> bool {

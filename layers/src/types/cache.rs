@@ -81,15 +81,23 @@ pub enum CacheStatus {
     Bypass,
 }
 
-impl fmt::Display for CacheStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl CacheStatus {
+    /// Its name in metrics and spans.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Hit => "hit",
             Self::Stale => "stale",
             Self::Miss => "miss",
             Self::Coalesced => "coalesced",
             Self::Bypass => "bypass",
-        })
+        }
+    }
+}
+
+impl fmt::Display for CacheStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -21,12 +21,13 @@
 //!
 //! A layer never knows an endpoint, a model or a JSON field: it asks. Each question is a trait with
 //! an implementation for closures: [`KeyPolicy`], [`Partition`], [`EstimateTokens`], [`Classify`],
-//! [`Observe`], [`Price`]. [`Scope`] is a value, because there must be no way to forget it.
+//! [`Observe`], [`Price`], [`Describe`], [`ErrorType`]. [`Scope`] is a value, because there must be no way to forget it.
 
 mod attempt;
 mod cache;
 mod classify;
 mod deadline;
+mod describe;
 #[cfg(feature = "_scope")]
 mod digest;
 mod estimate;
@@ -40,6 +41,8 @@ mod scope;
 mod timing;
 mod usage;
 
+#[cfg(any(feature = "metrics", feature = "trace"))]
+pub(crate) use self::describe::{quietly, word};
 #[cfg(feature = "_scope")]
 pub use self::digest::ScopeDigest;
 pub use self::{
@@ -47,6 +50,7 @@ pub use self::{
     cache::{CacheKey, CacheStatus, KeyPolicy},
     classify::{Class, Classify, Reply},
     deadline::Deadline,
+    describe::{Describe, Description, Ended, ErrorType, ErrorWords, Undescribed},
     estimate::{EstimateTokens, TokenEstimate},
     observe::{Deferred, Observe, Watch},
     outcome::{FinishReason, Outcome, Record},

@@ -4,6 +4,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Timing {
+    /// How long the request waited for permits and quotas before it was sent; not part of the other
+    /// times. `None` if nothing made it wait.
+    pub queue: Option<Duration>,
     /// The response head.
     pub head: Option<Duration>,
     /// The first event that holds part of the answer; for a body that is no stream, its first frame.

@@ -10,10 +10,12 @@ use blossom_layers::{
     body::{End, ReqBody},
     buffer::BufferLayer,
     limit::concurrency::ConcurrencyLimitLayer,
+    metrics::MetricsLayer,
     observe::ObserveLayer,
     respond::RespondLayer,
     test_util::{BodyLog, ReadyProbe, ScriptedBody, ScriptedService, Step},
     timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
+    trace::{TraceLayer, W3c},
     types::{Deferred, Record, Watch},
 };
 use bytes::Bytes;
@@ -235,6 +237,7 @@ impl<S: Service<Request<ReqBody>>> CallWhenReady for S {}
 contract! {
     buffer: BufferLayer::new(), future: 448, errors: passed;
     limit_concurrency: ConcurrencyLimitLayer::new(8), future: 336, errors: passed;
+    metrics: MetricsLayer::new(), future: 64, errors: passed;
     observe: ObserveLayer::new(blind), future: 64, errors: passed;
     respond: RespondLayer::new(), future: 96, errors: answered;
     timeout_head: HeadTimeoutLayer::new(LONG), future: 192, errors: passed;
@@ -242,4 +245,6 @@ contract! {
     timeout_idle: IdleTimeoutLayer::new(LONG), future: 64, errors: passed;
     timeout_unread: IdleTimeoutLayer::new(LONG).max_unread(LONG), future: 64, errors: passed;
     timeout_total: TotalTimeoutLayer::new(LONG), future: 208, errors: passed;
+    trace_call: TraceLayer::call(), future: 64, errors: passed;
+    trace_attempt: TraceLayer::attempt().propagate(W3c::default()), future: 64, errors: passed;
 }

@@ -4,7 +4,13 @@
 mod concurrency;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod contract;
+#[cfg(all(feature = "full", feature = "test-util"))]
+mod figures;
+#[cfg(all(feature = "full", feature = "test-util"))]
+mod metrics;
 #[cfg(feature = "sse")]
 mod sse;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod storm;
+#[cfg(all(feature = "full", feature = "test-util"))]
+mod trace;

@@ -18,8 +18,10 @@ use blossom::{
     Blossom, Body,
     layers::{
         limit::concurrency::ConcurrencyLimitLayer,
+        metrics::MetricsLayer,
         observe::ObserveLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
+        trace::TraceLayer,
     },
     policy::ObserveReply,
 };
@@ -105,6 +107,26 @@ fn run(row: &str, calls: usize) -> Result<(), Error> {
             drive_service(calls, tower::limit::ConcurrencyLimitLayer::new(64).layer(Noop));
         }
         "concurrency" => drive_service(calls, ConcurrencyLimitLayer::new(64).layer(Noop)),
+        "tower-http-trace" => drive_service(
+            calls,
+            tower_http::trace::TraceLayer::new_for_http().layer(Noop),
+        ),
+        // Nobody records and nobody subscribes.
+        "metrics-trace" => drive_service(
+            calls,
+            ServiceBuilder::new()
+                .layer(TraceLayer::call())
+                .layer(MetricsLayer::new())
+                .service(Noop),
+        ),
+        "with-attempts" => drive_service(
+            calls,
+            ServiceBuilder::new()
+                .layer(TraceLayer::call())
+                .layer(MetricsLayer::new())
+                .layer(TraceLayer::attempt())
+                .service(Noop),
+        ),
         "head-timeout" => drive_service(calls, HeadTimeoutLayer::new(LONG).layer(Noop)),
         "static" => drive_service(calls, stack),
         // The box readies and calls a clone as well, so the client need not.
@@ -152,6 +174,9 @@ fn main() -> Result<ExitCode, Error> {
         "concurrency",
         "static",
         "boxed",
+        "tower-http-trace",
+        "metrics-trace",
+        "with-attempts",
     ];
     let mut figures = BTreeMap::new();
     println!("{:<20}{:>14}{:>14}", "service", "instr/call", "allocs/call");
@@ -190,5 +215,15 @@ fn main() -> Result<ExitCode, Error> {
     let boxed = added("boxed", "static");
     report.at_most("boxed once, added instructions", boxed.0, 600.0);
     report.at_most("boxed once, added allocations", boxed.1, 2.0);
+    let theirs = added("tower-http-trace", "noop");
+    for row in ["metrics-trace", "with-attempts"] {
+        let ours = added(row, "noop");
+        report.at_most(
+            &format!("{row} over tower-http's, added instructions"),
+            ours.0 / theirs.0,
+            1.5,
+        );
+        report.at_most(&format!("{row}, added allocations"), ours.1, 1.0);
+    }
     Ok(report.finish())
 }

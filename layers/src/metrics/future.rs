@@ -1,0 +1,64 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::{ResponseBody, call::Call};
+use crate::{
+    body::{End, Guard},
+    types::ErrorType,
+};
+
+pin_project! {
+    /// Response future of [`Metrics`](super::Metrics).
+    pub struct ResponseFuture<F, E: ErrorType> {
+        #[pin]
+        response: F,
+        call: Call<E>,
+    }
+}
+
+impl<F, E: ErrorType> ResponseFuture<F, E> {
+    pub(super) const fn new(response: F, call: Call<E>) -> Self {
+        Self { response, call }
+    }
+}
+
+impl<F, R, T, E> Future for ResponseFuture<F, E>
+where
+    F: Future<Output = Result<Response<R>, T>>,
+    R: Body,
+    T: 'static,
+    E: ErrorType,
+{
+    type Output = Result<Response<ResponseBody<R, E>>, T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = ready!(this.response.poll(cx));
+        let mut call = this.call.take();
+        Poll::Ready(match result {
+            Ok(response) => {
+                call.head(&response);
+                Ok(response.map(|body| ResponseBody::new(body, call)))
+            }
+            Err(error) => {
+                call.failed(&error);
+                call.end(End::Failed);
+                Err(error)
+            }
+        })
+    }
+}
+
+impl<F, E: ErrorType> fmt::Debug for ResponseFuture<F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+use metrics::{KeyName, SharedString, Unit};
+
+use super::recorder;
+
+/// The names, for whoever counts what no layer can see.
+pub mod name {
+    /// How long a call took, to the end of its body.
+    pub const DURATION: &str = "gen_ai.client.operation.duration";
+    /// When an event stream began.
+    pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
+    /// How long each later frame of an event stream took.
+    pub const TIME_PER_OUTPUT_CHUNK: &str = "gen_ai.client.operation.time_per_output_chunk";
+    /// What a reply of the upstream took of tokens.
+    pub const TOKEN_USAGE: &str = "gen_ai.client.token.usage";
+    /// Calls that were begun.
+    pub const CALLS_STARTED: &str = "blossom.calls.started";
+    /// Calls that have ended.
+    pub const CALLS_ENDED: &str = "blossom.calls.ended";
+    /// Calls whose body has not ended.
+    pub const CALLS_IN_FLIGHT: &str = "blossom.calls.in_flight";
+    /// What the cache made of calls.
+    pub const CACHE_RESULTS: &str = "blossom.cache.results";
+    /// How long calls waited before they were sent.
+    pub const QUEUE_TIME: &str = "blossom.queue.time";
+}
+
+/// One figure, as the guide's table has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its unit, by the [UCUM](https://ucum.org).
+    pub unit: &'static str,
+    /// Its labels beside those that all figures of a call have.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+/// What a figure does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// It has a distribution.
+    Histogram,
+}
+
+impl Kind {
+    /// Its name in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// Labels of all figures of a call.
+pub(super) const OPERATION: &str = "gen_ai.operation.name";
+pub(super) const PROVIDER: &str = "gen_ai.provider.name";
+pub(super) const MODEL: &str = "gen_ai.request.model";
+
+pub(super) const ERROR_TYPE: &str = "error.type";
+pub(super) const TOKEN_TYPE: &str = "gen_ai.token.type";
+pub(super) const CACHE_RESULT: &str = "blossom.cache.result";
+pub(super) const RESULT: &str = "blossom.result";
+
+/// Every figure of this layer. All have the labels `gen_ai.operation.name`, and where they are known
+/// `gen_ai.provider.name` and `gen_ai.request.model`.
+pub const METRICS: &[Metric] = &[
+    Metric {
+        name: name::DURATION,
+        kind: Kind::Histogram,
+        unit: "s",
+        labels: &[ERROR_TYPE, CACHE_RESULT],
+        meaning: "how long a call took, to the end of its body",
+    },
+    Metric {
+        name: name::TIME_TO_FIRST_CHUNK,
+        kind: Kind::Histogram,
+        unit: "s",
+        labels: &[],
+        meaning: "when the first frame with part of the answer came; event streams only",
+    },
+    Metric {
+        name: name::TIME_PER_OUTPUT_CHUNK,
+        kind: Kind::Histogram,
+        unit: "s",
+        labels: &[],
+        meaning: "how long each later frame took; event streams only",
+    },
+    Metric {
+        name: name::TOKEN_USAGE,
+        kind: Kind::Histogram,
+        unit: "{token}",
+        labels: &[TOKEN_TYPE],
+        meaning: "the tokens of a reply, `input` and `output`; once for each reply of the upstream",
+    },
+    Metric {
+        name: name::CALLS_STARTED,
+        kind: Kind::Counter,
+        unit: "{call}",
+        labels: &[],
+        meaning: "calls that were begun",
+    },
+    Metric {
+        name: name::CALLS_ENDED,
+        kind: Kind::Counter,
+        unit: "{call}",
+        labels: &[RESULT],
+        meaning: "calls that have ended: `ok`, `error`, `canceled`; their sum comes to be what was begun",
+    },
+    Metric {
+        name: name::CALLS_IN_FLIGHT,
+        kind: Kind::Gauge,
+        unit: "{call}",
+        labels: &[],
+        meaning: "calls whose body has not ended",
+    },
+    Metric {
+        name: name::CACHE_RESULTS,
+        kind: Kind::Counter,
+        unit: "{call}",
+        labels: &[CACHE_RESULT],
+        meaning: "what the cache made of calls: `hit`, `stale`, `miss`, `coalesced`, `bypass`",
+    },
+    Metric {
+        name: name::QUEUE_TIME,
+        kind: Kind::Histogram,
+        unit: "s",
+        labels: &[],
+        meaning: "how long a call waited for permits and quotas before it was sent, if it did",
+    },
+];
+
+/// Tells the recorder that is installed what every figure of [`METRICS`] is: its unit, its meaning.
+///
+/// The layer does so by itself once, for the recorder that it first meets. Call this after installing
+/// another.
+pub fn describe() {
+    recorder::with(|recorder| {
+        for metric in METRICS {
+            let name = KeyName::from_const_str(metric.name);
+            let unit = match metric.unit {
+                "s" => Unit::Seconds,
+                _ => Unit::Count,
+            };
+            let meaning = SharedString::const_str(metric.meaning);
+            match metric.kind {
+                Kind::Counter => recorder.describe_counter(name, Some(unit), meaning),
+                Kind::Gauge => recorder.describe_gauge(name, Some(unit), meaning),
+                Kind::Histogram => recorder.describe_histogram(name, Some(unit), meaning),
+            }
+        }
+    });
+}

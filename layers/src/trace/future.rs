@@ -1,0 +1,64 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::{ResponseBody, span::Traced};
+use crate::{
+    body::{End, Guard},
+    types::ErrorType,
+};
+
+pin_project! {
+    /// Response future of [`Trace`](super::Trace).
+    pub struct ResponseFuture<F, E: ErrorType> {
+        #[pin]
+        response: F,
+        traced: Traced<E>,
+    }
+}
+
+impl<F, E: ErrorType> ResponseFuture<F, E> {
+    pub(super) const fn new(response: F, traced: Traced<E>) -> Self {
+        Self { response, traced }
+    }
+}
+
+impl<F, R, T, E> Future for ResponseFuture<F, E>
+where
+    F: Future<Output = Result<Response<R>, T>>,
+    R: Body,
+    T: 'static,
+    E: ErrorType,
+{
+    type Output = Result<Response<ResponseBody<R, E>>, T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = ready!(this.traced.around(|| this.response.poll(cx)));
+        let mut traced = this.traced.take();
+        Poll::Ready(match result {
+            Ok(response) => {
+                traced.head(&response);
+                Ok(response.map(|body| ResponseBody::new(body, traced)))
+            }
+            Err(error) => {
+                traced.failed(&error);
+                traced.end(End::Failed);
+                Err(error)
+            }
+        })
+    }
+}
+
+impl<F, E: ErrorType> fmt::Debug for ResponseFuture<F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
