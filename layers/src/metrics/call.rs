@@ -1,6 +1,10 @@
 //! One call, from its start to the end of its body.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -24,14 +28,15 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Shared {
     series: AllSeries,
-    described: std::sync::Once,
+    // The recorder that was told last what the figures are.
+    described: AtomicUsize,
 }
 
 impl Shared {
     pub(super) fn new(max_series: std::num::NonZeroUsize) -> Self {
         Self {
             series: AllSeries::new(max_series.get()),
-            described: std::sync::Once::new(),
+            described: AtomicUsize::new(0),
         }
     }
 }
@@ -140,7 +145,9 @@ impl<E: ErrorType> Active<E> {
             Some(shared.series.of(&description))
         })??;
         let errors = quietly(|| errors.clone())?;
-        shared.described.call_once(names::describe);
+        if shared.described.swap(identity.0, Ordering::Relaxed) != identity.0 {
+            names::describe();
+        }
         let mut in_flight = Gauge::noop();
         recorder::with_same(identity, |recorder| {
             recorder::count(recorder, &series.started);
@@ -222,12 +229,12 @@ impl<E: ErrorType> Active<E> {
             self.name_error(end, None);
         }
         let took = self.started.elapsed();
-        let result = match (end, &self.error) {
-            (End::Dropped, _) => "canceled",
-            (_, Some(_)) => "error",
-            (_, None) => "ok",
+        let ended = match (end, &self.error) {
+            (End::Dropped, _) => &self.series.canceled,
+            (_, Some(_)) => &self.series.failed,
+            (_, None) => &self.series.ok,
         };
-        recorder::count(recorder, &self.series.ended(result));
+        recorder::count(recorder, ended);
         self.record_duration(recorder, took);
         if let Some(cache) = self.cache {
             recorder::count(recorder, &self.series.cache_result(cache));

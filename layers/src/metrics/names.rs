@@ -144,8 +144,7 @@ pub const METRICS: &[Metric] = &[
 
 /// Tells the recorder that is installed what every figure of [`METRICS`] is: its unit, its meaning.
 ///
-/// The layer does so by itself once, for the recorder that it first meets. Call this after installing
-/// another.
+/// The layer does so by itself when it first meets a recorder.
 pub fn describe() {
     recorder::with(|recorder| {
         for metric in METRICS {

@@ -13,7 +13,7 @@ const METADATA: Metadata<'static> =
 
 /// Which recorder a call belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity(usize);
+pub(super) struct Identity(pub(super) usize);
 
 impl Identity {
     fn of(recorder: &dyn Recorder) -> Self {
@@ -64,7 +64,8 @@ pub(super) fn histogram(recorder: &dyn Recorder, key: &Key) -> Histogram {
 /// Whether `recorder` is the one that stands in where none is installed.
 ///
 /// The facade does not tell. What behaves as that one has its table of methods; where a compiler made
-/// two copies of the table the answer is no, which only costs time.
+/// two copies of the table, as it does without optimisation, the answer is no. Then calls are
+/// measured for nobody, which costs time and an allocation, and nothing else.
 fn is_noop(recorder: &dyn Recorder) -> bool {
     let given: *const dyn Recorder = recorder;
     let noop: *const dyn Recorder = given.cast::<NoopRecorder>();
@@ -100,11 +101,6 @@ mod tests {
     fn a_recorder_is_found_while_it_is_installed() {
         metrics::with_local_recorder(&DebuggingRecorder::new(), || assert!(installed().is_some()));
         metrics::with_local_recorder(&Small, || assert!(installed().is_some()));
-    }
-
-    #[test]
-    fn the_one_that_does_nothing_is_told() {
-        assert!(is_noop(&NoopRecorder));
     }
 
     #[test]

@@ -139,6 +139,9 @@ pub(super) struct Series {
     pub(super) started: Key,
     pub(super) in_flight: Key,
     pub(super) queue: Key,
+    pub(super) ok: Key,
+    pub(super) failed: Key,
+    pub(super) canceled: Key,
 }
 
 impl Series {
@@ -155,7 +158,11 @@ impl Series {
         labels.extend(model.as_ref().map(|word| Label::new(MODEL, shared(word))));
         let key = |name: &'static str| Key::from_parts(name, labels.clone());
         let tokens = |kind| with(name::TOKEN_USAGE, &labels, [static_label(TOKEN_TYPE, kind)]);
+        let ended = |result| with(name::CALLS_ENDED, &labels, [static_label(RESULT, result)]);
         Self {
+            ok: ended("ok"),
+            failed: ended("error"),
+            canceled: ended("canceled"),
             duration: key(name::DURATION),
             time_to_first_chunk: key(name::TIME_TO_FIRST_CHUNK),
             time_per_output_chunk: key(name::TIME_PER_OUTPUT_CHUNK),
@@ -188,14 +195,6 @@ impl Series {
         let error = error.map(|error| Label::new(ERROR_TYPE, error));
         let cache = cache.map(cache_label);
         with(name::DURATION, &self.labels, error.into_iter().chain(cache))
-    }
-
-    pub(super) fn ended(&self, result: &'static str) -> Key {
-        with(
-            name::CALLS_ENDED,
-            &self.labels,
-            [static_label(RESULT, result)],
-        )
     }
 
     pub(super) fn cache_result(&self, cache: CacheStatus) -> Key {
