@@ -11,6 +11,10 @@ use clap::Parser;
 
 /// The Blossom protocol on loopback, with faults on demand: see GET /__sandbox/faults.
 #[derive(Parser)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 struct Arguments {
     /// The port of loopback; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
@@ -27,6 +31,21 @@ struct Arguments {
     /// The only key that generates; without it any key or none will do.
     #[arg(long)]
     api_key: Option<String>,
+    /// Compresses replies, where the request accepts it.
+    #[arg(long)]
+    compress: bool,
+    /// Puts the service's cache before the models.
+    #[arg(long)]
+    server_cache: bool,
+    /// Gives each key one generation at a time.
+    #[arg(long)]
+    unpaid: bool,
+    /// What a publishable key may spend in an hour.
+    #[arg(long, default_value_t = 1.0)]
+    pollen_per_hour: f64,
+    /// A fault for every request that asks for none of its own, such as "cut;after-events=3".
+    #[arg(long, default_value = "")]
+    fault: String,
     /// Starts on a free port, calls itself once, prints the answer and ends.
     #[arg(long)]
     check: bool,
@@ -38,11 +57,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .port(if arguments.check { 0 } else { arguments.port })
         .latency(Duration::from_millis(arguments.latency_ms))
         .first_event(Duration::from_millis(arguments.first_event_ms))
-        .event(Duration::from_millis(arguments.event_ms));
+        .event(Duration::from_millis(arguments.event_ms))
+        .compress(arguments.compress)
+        .server_cache(arguments.server_cache)
+        .unpaid(arguments.unpaid)
+        .pollen_per_hour(arguments.pollen_per_hour);
     if let Some(key) = arguments.api_key {
         builder = builder.api_key(key);
     }
     let sandbox = builder.start()?;
+    sandbox.fault(&arguments.fault)?;
     println!("listening on {}", sandbox.base_url());
     if arguments.check {
         let authority = sandbox.base_url().trim_start_matches("http://").to_owned();

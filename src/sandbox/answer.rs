@@ -3,25 +3,31 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::{
     body::{Flight, StepBody},
-    chat,
-    fault::{self, Fault},
+    cache, chat,
+    encode::{self, Encoding},
+    fault::{self, Fault, is},
+    generation::Generation,
     log::Recorded,
     make::Job,
     models,
     parse::{self, Parsed},
     reply::{self, Echo, Reply},
     route::{self, NoRoute, Operation, Route},
-    server::{Reset, Server},
+    server::{Server, Wire},
 };
 
 /// The largest request body, as the service has it.
 const MAX_BODY: usize = 20 * 1024 * 1024;
+
+/// How long an upload that was answered early may go on.
+const LINGER: Duration = Duration::from_secs(1);
 
 const FAULT_HEADER: &str = "x-sandbox-fault";
 
@@ -36,13 +42,17 @@ struct Asked {
     malformed: bool,
 }
 
-pub(super) async fn answer(server: Server, request: Request<Incoming>, reset: Reset) -> Reply {
+pub(super) async fn answer(server: Server, request: Request<Incoming>, wire: Wire) -> Reply {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     if let Some(control) = path.strip_prefix("/__sandbox/") {
         return self::control(&server, &head.method, control);
     }
     let flight = Flight::begin(&server.log);
+    if let Some(reply) = early(&head.headers, &body) {
+        linger(body);
+        return finish(reply, flight);
+    }
     let Ok(bytes) = Limited::new(body, MAX_BODY).collect().await else {
         return finish(reply::envelope(413, "Body too large", None), flight);
     };
@@ -57,8 +67,33 @@ pub(super) async fn answer(server: Server, request: Request<Incoming>, reset: Re
         headers: head.headers,
         body,
     };
-    let reply = asked.answer(&server, &reset).await;
+    let reply = asked.answer(&server, &wire).await;
     finish(reply, flight)
+}
+
+/// The answer that does not wait for the request's body.
+fn early(headers: &HeaderMap, body: &Incoming) -> Option<Reply> {
+    let asked = headers
+        .get(FAULT_HEADER)
+        .and_then(|fault| fault.to_str().ok());
+    let fault = asked.and_then(|text| Fault::parse(text).ok());
+    if let Some(fault) = fault.filter(|fault| fault.is("early")) {
+        let status = u16::try_from(fault.value("status")).unwrap_or(413);
+        return Some(reply::envelope(status, "No need to send the rest", None));
+    }
+    let large = body.size_hint().lower() > MAX_BODY as u64;
+    large.then(|| reply::envelope(413, "Body too large", None))
+}
+
+/// Reads on for a while, as servers do who close: else the connection would be reset, and the
+/// answer with it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a server of its own, on a runtime of its own"
+)]
+fn linger(mut body: Incoming) {
+    let drain = async move { while let Some(Ok(_)) = body.frame().await {} };
+    tokio::task::spawn(tokio::time::timeout(LINGER, drain));
 }
 
 /// The host that was asked, as HTTP/1 or HTTP/2 tell it.
@@ -93,7 +128,7 @@ fn control(server: &Server, method: &Method, path: &str) -> Reply {
 }
 
 impl Asked {
-    async fn answer(&self, server: &Server, reset: &Reset) -> Reply {
+    async fn answer(&self, server: &Server, wire: &Wire) -> Reply {
         let route = match route::find(&self.method, &self.host, &self.path) {
             Ok(route) => route,
             Err(none) => {
@@ -116,27 +151,97 @@ impl Asked {
         if let Some(reply) = failure(fault, key.as_deref(), &parsed) {
             return reply;
         }
-        if let Some(reply) = listed(&route, &parsed) {
-            return reply;
+        if is(fault, "bomb") {
+            let accepted = Encoding::accepted(&self.headers);
+            return encode::bomb(accepted, fault.map_or(1, |fault| fault.value("mib")));
         }
-        if let Some(reply) = self.invalid(server, &route, key.as_deref(), &parsed) {
-            return reply;
-        }
-        let is = |name: &str| fault.is_some_and(|fault| fault.is(name));
-        if is("form-j") && matches!(route.operation, Operation::Chat | Operation::Text(_)) {
-            return chat::notice(&parsed, route.operation != Operation::Chat);
-        }
-        if is("reset") {
-            reset.arm();
-        }
-        let job = Job {
-            route: &route,
-            parsed: &parsed,
-            prompt: &prompt,
-            host: &self.host,
-            fault,
+        let reply = match listed(&route, &parsed) {
+            Some(reply) => reply,
+            None => {
+                let job = Job {
+                    route: &route,
+                    parsed: &parsed,
+                    prompt: &prompt,
+                    host: &self.host,
+                    fault,
+                };
+                self.generated(server, wire, &job, key.as_deref()).await
+            }
         };
-        generate(server, &job).await
+        let encoding = Encoding::accepted(&self.headers);
+        match encoding.filter(|_| server.config.compress || is(fault, "compress")) {
+            Some(encoding) => encode::encode(reply, encoding),
+            None => reply,
+        }
+    }
+
+    /// The answer to a request that costs something: checked in the service's order.
+    async fn generated(
+        &self,
+        server: &Server,
+        wire: &Wire,
+        job: &Job<'_>,
+        key: Option<&str>,
+    ) -> Reply {
+        let cached = server.config.server_cache || is(job.fault, "server-cache");
+        let harmless = job.fault.is_none_or(Fault::is_harmless);
+        let fresh = self.wants_fresh();
+        let identity = (cached && harmless && !self.malformed).then(|| self.identity());
+        // What is kept is given before the key is looked at.
+        if let Some(identity) = identity.as_deref().filter(|_| !fresh)
+            && let Some(kept) = server.cache.kept(identity)
+        {
+            return kept.reply(identity);
+        }
+        if let Some(reply) = self.invalid(server, job.route, key, job.parsed) {
+            return reply;
+        }
+        let text = matches!(job.route.operation, Operation::Chat | Operation::Text(_));
+        if is(job.fault, "form-j") && text {
+            return chat::notice(job.parsed, job.is_plain());
+        }
+        if is(job.fault, "reset") {
+            wire.reset();
+        }
+        if let Some(fault) = job.fault.filter(|fault| fault.is("slow-head")) {
+            wire.dribble_head(fault.value("byte-ms"));
+        }
+        let bucket = key.filter(|key| key.starts_with("pk_"));
+        if let Some(seconds) = bucket.and_then(|key| server.limits.wait(key)) {
+            return reply::used_up(429, seconds);
+        }
+        let unpaid = server.config.unpaid || is(job.fault, "unpaid");
+        let slot = unpaid.then(|| server.limits.slot(key.unwrap_or_default()));
+        if let Some(None) = slot {
+            return reply::busy(429);
+        }
+        let generation = Generation {
+            server,
+            job,
+            bucket,
+            identity: identity.as_deref(),
+            fresh,
+        };
+        let reply = generation.reply().await;
+        reply.map(|body| body.slot(slot.flatten()))
+    }
+
+    /// What tells this request apart in the service's cache.
+    fn identity(&self) -> String {
+        let safe = self
+            .headers
+            .get("pollinations-safe")
+            .and_then(|safe| safe.to_str().ok());
+        let safe = safe.unwrap_or_default();
+        cache::key(&self.method, &self.path, &self.query, &self.body, safe)
+    }
+
+    /// Whether the caller wants no answer from the cache.
+    fn wants_fresh(&self) -> bool {
+        let asked = self.query.iter().any(|(name, value)| {
+            name == "no-cache" && !["false", "0", "no"].contains(&value.as_str())
+        });
+        asked || self.body["no-cache"] == true
     }
 
     /// What is wrong with a request that is to generate.
@@ -254,29 +359,4 @@ fn listed(route: &Route, parsed: &Parsed) -> Option<Reply> {
     };
     let list = models::list(list, parsed.flag("community"));
     Some(reply::json(200, &list))
-}
-
-/// Generates the answer, as slowly as the sandbox was told to.
-async fn generate(server: &Server, job: &Job<'_>) -> Reply {
-    let delay = job.fault.filter(|fault| fault.is("delay"));
-    let head = delay.map_or(Duration::ZERO, |fault| {
-        Duration::from_millis(fault.value("head-ms"))
-    });
-    let texts = matches!(job.route.operation, Operation::Chat | Operation::Text(_));
-    if texts && job.parsed.flag("stream") && !job.fault.is_some_and(|fault| fault.is("no-stream")) {
-        pause(head).await;
-        let answer = job.answer();
-        server.log.generated(answer.cost());
-        return answer.stream(job.parsed, job.fault, &server.config);
-    }
-    pause(head + server.config.latency).await;
-    let whole = job.whole();
-    server.log.generated(whole.cost);
-    whole.reply(job.fault)
-}
-
-async fn pause(pause: Duration) {
-    if !pause.is_zero() {
-        tokio::time::sleep(pause).await;
-    }
 }

@@ -14,7 +14,11 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::log::Log;
+use super::{
+    cache::{Filling, Kept},
+    limits::Slot,
+    log::Log,
+};
 
 /// One step of a body.
 #[derive(Debug, Clone)]
@@ -54,6 +58,8 @@ pub(super) struct StepBody {
     length: Option<u64>,
     sleeping: Option<Pin<Box<Sleep>>>,
     flight: Option<Flight>,
+    slot: Option<Slot>,
+    kept: Option<(Filling, Kept)>,
 }
 
 impl StepBody {
@@ -82,6 +88,74 @@ impl StepBody {
     pub(super) fn flight(mut self, flight: Option<Flight>) -> Self {
         self.flight = flight;
         self
+    }
+
+    /// Holds an account's slot to the end.
+    pub(super) fn slot(mut self, slot: Option<Slot>) -> Self {
+        self.slot = slot;
+        self
+    }
+
+    /// Fills the cache at the end, if it comes to that.
+    pub(super) fn kept(mut self, filling: Filling, kept: Kept) -> Self {
+        self.kept = Some((filling, kept));
+        self
+    }
+
+    /// All data of a body that breaks nowhere.
+    pub(super) fn data(&self) -> Option<Bytes> {
+        let mut data = Vec::new();
+        for step in &self.steps {
+            match step {
+                Step::Data(part) => data.extend_from_slice(part),
+                Step::Wait(_) => {}
+                Step::Repeat(..) | Step::Cut | Step::Stall => return None,
+            }
+        }
+        Some(data.into())
+    }
+
+    /// Whether the body is one piece of the length that it tells.
+    pub(super) fn is_whole(&self) -> bool {
+        let mut steps = self.steps.iter();
+        match (steps.next(), steps.next()) {
+            (Some(Step::Data(data)), None) => self.length == Some(data.len() as u64),
+            _ => false,
+        }
+    }
+
+    /// Whether the body keeps what it promises.
+    pub(super) fn is_honest(&self) -> bool {
+        let breaks = |step: &Step| matches!(step, Step::Cut | Step::Repeat(..));
+        self.is_whole() || (self.length.is_none() && !self.steps.iter().any(breaks))
+    }
+
+    /// Maps each step; the function is told which one holds the last data.
+    pub(super) fn map_steps(mut self, mut map: impl FnMut(Step, bool) -> Step) -> Self {
+        let last = self
+            .steps
+            .iter()
+            .rposition(|step| matches!(step, Step::Data(_)));
+        let steps = std::mem::take(&mut self.steps).into_iter().enumerate();
+        self.steps = steps
+            .map(|(at, step)| map(step, Some(at) == last))
+            .collect();
+        self
+    }
+
+    /// Tells the length that there is, if that is known.
+    pub(super) fn measured(mut self) -> Self {
+        self.length = self.data().map(|data| data.len() as u64);
+        self
+    }
+
+    /// What hangs on a body that has ended well.
+    fn end(&mut self) {
+        self.flight = None;
+        self.slot = None;
+        if let Some((filling, kept)) = self.kept.take() {
+            filling.fill(kept);
+        }
     }
 
     fn next(&mut self) -> Option<Step> {
@@ -119,6 +193,12 @@ impl Body for StepBody {
                     if let Some(length) = &mut this.length {
                         *length = length.saturating_sub(data.len() as u64);
                     }
+                    if this.steps.is_empty()
+                        && let Some((filling, kept)) = this.kept.take()
+                    {
+                        // Nobody polls a body that says that it is at its end.
+                        filling.fill(kept);
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Some(Step::Wait(pause)) => this.sleeping = Some(Box::pin(sleep(pause))),
@@ -129,11 +209,12 @@ impl Body for StepBody {
                 Some(Step::Cut) => {
                     this.steps.clear();
                     this.flight = None;
+                    this.slot = None;
                     return Poll::Ready(Some(Err(io::Error::other("the sandbox cuts here"))));
                 }
                 Some(Step::Repeat(..)) => {}
                 None => {
-                    this.flight = None;
+                    this.end();
                     return Poll::Ready(None);
                 }
             }

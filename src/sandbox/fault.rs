@@ -148,6 +148,45 @@ const SPECS: &[Spec] = &[
         "a redirect to another origin",
     ),
     spec(
+        "slow-head",
+        &[("byte-ms", 20, "before each byte of the head")],
+        "a head that dribbles; HTTP/1 only",
+    ),
+    spec(
+        "early",
+        &[("status", 413, "of the answer")],
+        "answers before it reads the request's body; by header only",
+    ),
+    spec(
+        "compress",
+        &[],
+        "zstd, br or gzip, whichever the request accepts best",
+    ),
+    spec(
+        "bomb",
+        &[("mib", 64, "mebibytes of blanks")],
+        "a small body that decompresses to a large one",
+    ),
+    spec(
+        "server-cache",
+        &[],
+        "the service's cache, with X-Cache; identical requests in flight are joined",
+    ),
+    spec(
+        "unpaid",
+        &[],
+        "one generation at a time for each key, to the end of its body; else form C",
+    ),
+    spec(
+        "pollen",
+        &[(
+            "cost-milli",
+            1_000,
+            "thousandths of a pollen that the answer costs",
+        )],
+        "the bucket of publishable keys (pk_..); form B when it is empty",
+    ),
+    spec(
         "long-length",
         &[("by", 10, "bytes that are promised and never come")],
         "a length that is more than there is; no stream",
@@ -247,6 +286,19 @@ impl Fault {
         usize::try_from(self.value(key)).unwrap_or(usize::MAX)
     }
 
+    /// Whether the answer is whole all the same, so that the service would keep it.
+    pub(super) fn is_harmless(&self) -> bool {
+        [
+            "compress",
+            "delay",
+            "pollen",
+            "server-cache",
+            "slow-head",
+            "unpaid",
+        ]
+        .contains(&self.name)
+    }
+
     pub(super) fn times(&self) -> u64 {
         self.value(TIMES.0)
     }
@@ -254,6 +306,11 @@ impl Fault {
     pub(super) fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// Whether there is a fault, and this one.
+pub(super) fn is(fault: Option<&Fault>, name: &str) -> bool {
+    fault.is_some_and(|fault| fault.is(name))
 }
 
 fn keys(spec: &Spec) -> impl Iterator<Item = &'static (&'static str, u64, &'static str)> {

@@ -6,6 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{
+    cache::Kept,
     chat::{self, Answer},
     fault::Fault,
     generate,
@@ -37,6 +38,10 @@ pub(super) struct Whole {
 }
 
 impl Whole {
+    pub(super) fn kept(self) -> Kept {
+        Kept::new(self.content_type, self.headers, self.body)
+    }
+
     pub(super) fn reply(&self, fault: Option<&Fault>) -> Reply {
         let broken = fault.and_then(|fault| stream::broken_body(&self.body, fault));
         let mut reply = match broken {

@@ -69,10 +69,14 @@
 
 mod answer;
 mod body;
+mod cache;
 mod chat;
 mod check;
+mod encode;
 mod fault;
 mod generate;
+mod generation;
+mod limits;
 mod log;
 mod make;
 mod models;
@@ -160,6 +164,18 @@ impl Sandbox {
         self.log.counts().max_in_flight
     }
 
+    /// How many answers were generated: what comes from the server's cache or is joined is not.
+    #[must_use]
+    pub fn generations(&self) -> u64 {
+        self.log.counts().generations
+    }
+
+    /// What they cost, in pollen, by the prices of the model lists.
+    #[must_use]
+    pub fn pollen(&self) -> f64 {
+        self.log.counts().pollen
+    }
+
     /// How many bytes of response bodies were handed to connections.
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
@@ -235,6 +251,10 @@ impl std::error::Error for UnknownFault {}
 /// | `first_event` | 0: before the first event of a stream |
 /// | `event` | 0: before each further event |
 /// | `api_key` | none: any key or none will do |
+/// | `compress` | no |
+/// | `server_cache` | no |
+/// | `unpaid` | no: as many generations at a time as are asked for |
+/// | `pollen_per_hour`, `pollen_burst` | 1 and 10, for publishable keys |
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct SandboxBuilder {
@@ -269,6 +289,47 @@ impl SandboxBuilder {
     /// The only key that generates; others get 401.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.config.api_key = Some(key.into());
+        self
+    }
+
+    /// Whether replies are compressed: zstd, br or gzip, whichever the request accepts best.
+    /// Default: no.
+    pub const fn compress(mut self, compress: bool) -> Self {
+        self.config.compress = compress;
+        self
+    }
+
+    /// Whether the service's cache stands before the models. Default: no.
+    ///
+    /// It keeps whole replies and streams and gives them again with `X-Cache: HIT`, whoever asks;
+    /// identical requests in flight are joined, unless they ask for a stream.
+    pub const fn server_cache(mut self, server_cache: bool) -> Self {
+        self.config.server_cache = server_cache;
+        self
+    }
+
+    /// Whether accounts have no paid balance. Default: no.
+    ///
+    /// Such an account, which is a key here, has one generation at a time; the slot is held until
+    /// the body of the answer has ended, and a second request gets 429 in form C.
+    pub const fn unpaid(mut self, unpaid: bool) -> Self {
+        self.config.unpaid = unpaid;
+        self
+    }
+
+    /// How much pollen a publishable key (`pk_..`) may spend in an hour; prices stand in the model
+    /// lists. Default: 1.
+    ///
+    /// What a request costs is booked after it; the next one waits, which is 429 in form B. With
+    /// zero a key that has spent its burst waits for a year.
+    pub const fn pollen_per_hour(mut self, pollen: f64) -> Self {
+        self.config.pollen_per_hour = pollen;
+        self
+    }
+
+    /// How much pollen a publishable key that was idle has saved up. Default: 10.
+    pub const fn pollen_burst(mut self, pollen: f64) -> Self {
+        self.config.pollen_burst = pollen;
         self
     }
 

@@ -1,15 +1,8 @@
 //! Pictures drawn from a hash.
 
-use compression_codecs::{
-    EncodeV2, ZlibEncoder,
-    core::{
-        Level,
-        util::{PartialBuffer, WriteBuffer},
-    },
-};
 use jpeg_encoder::{ColorType, Encoder};
 
-use super::generate::Chance;
+use super::{encode, generate::Chance};
 
 /// A picture of one of 16 colours a cell, drawn small and scaled up.
 pub(super) struct Picture {
@@ -105,7 +98,7 @@ impl Picture {
             }
             row
         });
-        chunk(&mut png, *b"IDAT", &zlib(&scanlines));
+        chunk(&mut png, *b"IDAT", &encode::zlib(&scanlines));
         chunk(&mut png, *b"IEND", &[]);
         png
     }
@@ -186,23 +179,6 @@ fn crc32(bytes: &[u8]) -> u32 {
         }
     }
     !crc
-}
-
-fn zlib(data: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Level::Fastest.into());
-    // More than data that cannot be compressed grows to.
-    let mut space = vec![0; data.len() + data.len() / 64 + 1024];
-    let mut output = WriteBuffer::new_initialized(&mut space);
-    let mut input = PartialBuffer::new(data);
-    while !input.unwritten().is_empty() {
-        if encoder.encode(&mut input, &mut output).is_err() {
-            return Vec::new();
-        }
-    }
-    match encoder.finish(&mut output) {
-        Ok(true) => output.written().to_vec(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]
