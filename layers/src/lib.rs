@@ -10,6 +10,7 @@
 //! | `buffer` | turns any request body into `ReqBody` | |
 //! | `cache` | identity, entries and tiers of a cache | blake3, tokio |
 //! | `cache-memory` | a tier in memory | |
+//! | `coalesce` | lets equal requests in flight share one call | blake3, tokio |
 //! | `limit-concurrency` | limits how many calls are under way at once, to the end of their bodies | tokio |
 //! | `metrics` | counts and measures calls | metrics, tokio |
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
@@ -42,7 +43,13 @@ pub mod body;
 pub mod buffer;
 #[cfg(feature = "cache")]
 pub mod cache;
+#[cfg(feature = "coalesce")]
+pub mod coalesce;
+#[cfg(feature = "_flight")]
+mod directives;
 mod error;
+#[cfg(feature = "_flight")]
+pub mod flight;
 #[cfg(feature = "limit-concurrency")]
 pub mod limit;
 #[cfg(feature = "metrics")]

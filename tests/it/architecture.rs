@@ -7,8 +7,9 @@ use std::{
 };
 
 /// The layers, by folder.
-const LAYERS: [&str; 7] = [
+const LAYERS: [&str; 8] = [
     "buffer",
+    "coalesce",
     "limit/concurrency",
     "metrics",
     "observe",
@@ -263,7 +264,15 @@ fn every_layer_has_its_place() {
         }
     }
     // A folder that is not in the list would escape these tests.
-    let leaves = ["backoff", "body", "cache", "sse", "test_util", "types"];
+    let leaves = [
+        "backoff",
+        "body",
+        "cache",
+        "flight",
+        "sse",
+        "test_util",
+        "types",
+    ];
     for entry in fs::read_dir(root().join("layers/src")).unwrap() {
         let entry = entry.unwrap();
         if entry.path().is_dir() {

@@ -56,7 +56,7 @@ impl<S> TotalTimeout<S> {
 
     /// The limit of a call that is made now, and the deadline to write into the request.
     fn limit<B>(&self, request: &mut Request<B>) -> Option<Limit> {
-        let given = request.extensions().get::<Deadline>().copied();
+        let given = Deadline::of(request.extensions());
         if given.is_none() && self.after == Duration::MAX {
             return None;
         }

@@ -1,10 +1,14 @@
 use std::time::{Duration, Instant};
 
+use http::Extensions;
+
+use crate::sync::{Arc, Mutex, lock};
+
 /// The instant at which the caller stops waiting for the end of the reply.
 ///
-/// `timeout::total` places it in the extensions of the request. Layers further in read it: who waits
-/// for a permit leaves the queue, who would back off past it gives up. The time that remains only
-/// shrinks on the way in.
+/// `timeout::total` places it in the extensions of the request. Layers further in read it by
+/// [`Deadline::of`]: who waits for a permit leaves the queue, who would back off past it gives up.
+/// The time that remains only shrinks on the way in.
 ///
 /// It holds a [`std::time::Instant`], which tokio's clock converts to and from, so that a paused
 /// clock pauses deadlines as well.
@@ -25,6 +29,21 @@ impl Deadline {
         now.checked_add(timeout).map(Self)
     }
 
+    /// The deadline of the request with these extensions, as it stands now: its own or, where equal
+    /// requests share a call, the latest of those who wait ([`SharedDeadline`]).
+    ///
+    /// A shared one can move while the call is under way: who waits for long asks again before it
+    /// gives up.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        let own = extensions.get::<Self>().copied();
+        let shared = extensions.get().and_then(SharedDeadline::get);
+        match (own, shared) {
+            (Some(own), Some(shared)) => Some(own.min(shared)),
+            (own, shared) => own.or(shared),
+        }
+    }
+
     /// The instant.
     #[must_use]
     pub const fn instant(self) -> Instant {
@@ -38,9 +57,70 @@ impl Deadline {
     }
 }
 
+/// The deadline of a call that several callers share: the latest of theirs, as they come and go.
+///
+/// A layer that lets equal requests share a call places it in the extensions of the request that it
+/// sends, instead of the [`Deadline`] of the caller who came first. Clones share it.
+#[derive(Debug, Clone)]
+pub struct SharedDeadline(Arc<Mutex<Option<Deadline>>>);
+
+impl SharedDeadline {
+    /// One that begins as `first`.
+    #[must_use]
+    pub fn new(first: Deadline) -> Self {
+        Self(Arc::new(Mutex::new(Some(first))))
+    }
+
+    /// Puts it into the extensions of a request, in place of the caller's own.
+    pub fn place(self, extensions: &mut Extensions) {
+        extensions.remove::<Deadline>();
+        extensions.insert(self);
+    }
+
+    /// The deadline as it stands now; `None` if somebody waits without one.
+    #[must_use]
+    pub fn get(&self) -> Option<Deadline> {
+        *lock(&self.0)
+    }
+
+    /// Moves it.
+    pub fn set(&self, deadline: Option<Deadline>) {
+        *lock(&self.0) = deadline;
+    }
+
+    /// Moves it to `deadline` if that is later; `None` is the latest of all.
+    pub fn extend(&self, deadline: Option<Deadline>) {
+        let mut latest = lock(&self.0);
+        *latest = match (*latest, deadline) {
+            (Some(latest), Some(deadline)) => Some(latest.max(deadline)),
+            _ => None,
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn b6_a_shared_deadline_is_the_latest_and_bounds_only_what_is_further_in() {
+        let start = tokio::time::Instant::now().into_std();
+        let at = |seconds| Deadline::at(start + Duration::from_secs(seconds));
+        let shared = SharedDeadline::new(at(2));
+        let mut extensions = Extensions::new();
+        extensions.insert(at(1));
+        shared.clone().place(&mut extensions);
+
+        shared.extend(Some(at(5)));
+        shared.extend(Some(at(3)));
+        assert_eq!(Deadline::of(&extensions), Some(at(5)));
+        extensions.insert(at(4));
+        assert_eq!(Deadline::of(&extensions), Some(at(4)));
+        extensions.remove::<Deadline>();
+        shared.extend(None);
+        shared.extend(Some(at(9)));
+        assert_eq!(Deadline::of(&extensions), None);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn remaining_time_only_shrinks_to_zero() {

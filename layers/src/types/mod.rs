@@ -6,6 +6,7 @@
 //! | type | travels in | says |
 //! | --- | --- | --- |
 //! | [`Deadline`] | request | when the caller stops waiting |
+//! | [`SharedDeadline`] | request | when the last of several callers who share it stops waiting |
 //! | [`Tenant`] | request | on whose behalf the request is made |
 //! | [`Attempt`] | request | which try this is |
 //! | [`TokenEstimate`] | request | how many tokens we expect |
@@ -49,7 +50,7 @@ pub use self::{
     attempt::Attempt,
     cache::{CacheKey, CacheStatus, KeyPolicy},
     classify::{Class, Classify, Reply},
-    deadline::Deadline,
+    deadline::{Deadline, SharedDeadline},
     describe::{Describe, Description, Ended, ErrorType, ErrorWords, Undescribed},
     estimate::{EstimateTokens, TokenEstimate},
     observe::{Deferred, Observe, Watch},

@@ -9,6 +9,7 @@ use blossom_layers::{
     BoxError,
     body::{End, ReqBody},
     buffer::BufferLayer,
+    coalesce::CoalesceLayer,
     limit::concurrency::ConcurrencyLimitLayer,
     metrics::MetricsLayer,
     observe::ObserveLayer,
@@ -16,7 +17,7 @@ use blossom_layers::{
     test_util::{BodyLog, ReadyProbe, ScriptedBody, ScriptedService, Step},
     timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
     trace::{TraceLayer, W3c},
-    types::{Deferred, Record, Watch},
+    types::{CacheKey, Deferred, Record, Scope, Watch},
 };
 use bytes::Bytes;
 use http::{Request, Response, response::Parts};
@@ -46,6 +47,15 @@ fn blind(_: &Parts) -> Option<Blind> {
 
 fn request() -> Request<ReqBody> {
     Request::new(ReqBody::from("ask"))
+}
+
+/// All requests are equal, and none are.
+fn same(_: &Request<ReqBody>) -> Option<CacheKey> {
+    Some(CacheKey::new([0; 32]))
+}
+
+fn none(_: &Request<ReqBody>) -> Option<CacheKey> {
+    None
 }
 
 /// One answer with this body, and what is done to the body.
@@ -236,6 +246,8 @@ impl<S: Service<Request<ReqBody>>> CallWhenReady for S {}
 
 contract! {
     buffer: BufferLayer::new(), future: 448, errors: passed;
+    coalesce: CoalesceLayer::new(same, Scope::fixed("a")), future: 512, errors: passed;
+    coalesce_bypassed: CoalesceLayer::new(none, Scope::fixed("a")), future: 512, errors: passed;
     limit_concurrency: ConcurrencyLimitLayer::new(8), future: 336, errors: passed;
     metrics: MetricsLayer::new(), future: 64, errors: passed;
     observe: ObserveLayer::new(blind), future: 64, errors: passed;

@@ -1,0 +1,96 @@
+use std::{fmt, time::Duration};
+
+use tower_layer::Layer;
+
+use super::{Coalesce, landing::Courtesy};
+use crate::{
+    flight::{Flights, Limits},
+    types::Scope,
+};
+
+/// Applies [`Coalesce`].
+///
+/// Clones share the calls in flight, and so do all services of one layer; two layers share nothing.
+/// See the [module docs](super) for an example.
+#[derive(Clone)]
+pub struct CoalesceLayer<P> {
+    policy: P,
+    scope: Scope,
+    limits: Limits,
+    flights: Flights<Courtesy>,
+}
+
+impl<P> CoalesceLayer<P> {
+    /// A layer whose requests are equal if `policy` gives them the same key and `scope` the same
+    /// owner. A request without a key, or without an owner, passes by.
+    #[must_use]
+    pub fn new(policy: P, scope: Scope) -> Self {
+        Self {
+            policy,
+            scope,
+            limits: Limits::DEFAULT,
+            flights: Flights::new(),
+        }
+    }
+
+    /// Up to how many bytes a reply is kept whole while it is read, for those who come late.
+    /// Default: 8 MiB. With zero, only those share who are there before the first byte.
+    #[must_use]
+    pub const fn max_bytes(mut self, limit: usize) -> Self {
+        self.limits.max_bytes = limit;
+        self
+    }
+
+    /// How long the fastest reader of a reply over [`max_bytes`](Self::max_bytes) waits for the
+    /// slowest. Default: 1 s. With zero nobody waits; `Duration::MAX` waits for ever.
+    #[must_use]
+    pub const fn lag_grace(mut self, grace: Duration) -> Self {
+        self.limits.lag_grace = grace;
+        self
+    }
+
+    /// How old a call may be to be joined. After that the next request begins another, and those who
+    /// have joined stay with the old one. Default: 300 s.
+    #[must_use]
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.limits.max_age = age;
+        self
+    }
+
+    /// How many calls may be joined at this moment.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+}
+
+impl<S, P: Clone> Layer<S> for CoalesceLayer<P> {
+    type Service = Coalesce<S, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let Self {
+            policy,
+            scope,
+            limits,
+            flights,
+        } = self;
+        Coalesce::new(
+            inner,
+            policy.clone(),
+            scope.clone(),
+            *limits,
+            flights.clone(),
+        )
+    }
+}
+
+// A closure has no form to show.
+impl<P> fmt::Debug for CoalesceLayer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CoalesceLayer")
+            .field("scope", &self.scope)
+            .field("limits", &self.limits)
+            .field("flights", &self.flights)
+            .finish_non_exhaustive()
+    }
+}

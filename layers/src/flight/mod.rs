@@ -1,0 +1,35 @@
+//! One reply in flight that many can read, head and body.
+//!
+//! A flight owns the inner future and, later, the inner body. Nobody owns the flight: whoever waits
+//! for it drives it. So the *leader* is only the one who began it; when it is dropped, stuck, or never
+//! polled, the others go on as before.
+//!
+//! - Every wake of the inner future wakes every waiter, and one of them polls it. A waiter that finds
+//!   it being polled registers and returns. Nobody polls it without a wake.
+//! - The polled future, what has arrived, and the wakers have a lock each; foreign code runs under the
+//!   first alone, and a waiter never blocks on that one.
+//! - The reply is kept whole up to a limit, so that a late joiner gets all of it. Past the limit
+//!   nobody joins; what all have read is let go, and the fastest reader waits for the slowest for a
+//!   short grace. Then the slow one ends in [`Lagged`].
+//! - A failure is shared: [`Shared`] for many, the error itself for a sole reader. A panic is
+//!   [`Panicked`] for all who wait, and the key is free.
+//! - When the last reader leaves, the upstream is cancelled, or read to its end in the background.
+
+mod board;
+mod call;
+mod driver;
+mod error;
+mod one;
+mod reader;
+mod state;
+mod wakers;
+mod window;
+
+pub use self::error::{Lagged, Panicked, Shared};
+pub(crate) use self::{
+    board::{Boarded, Flights, Limits, Passenger},
+    call::{By, Call, Ride},
+    driver::Driver,
+    one::{Landed, Landing, Share},
+    reader::{NoHead, Reader},
+};
