@@ -5,12 +5,14 @@ use serde_json::{Map, Value};
 
 use super::{
     Dialect, Endpoint, Invalid, Message,
-    encode::{self, EVENTS, JSON},
+    encode::{self, EVENTS, JSON, TEXT, Url},
     format::ResponseFormat,
     invalid,
     parameter::{
-        AudioOutput, Modality, ReasoningEffort, SEED, Safety, SearchContext, max_temperature,
+        AudioFormat, AudioOutput, Modality, ReasoningEffort, SEED, Safety, SearchContext,
+        max_temperature,
     },
+    setters::setters,
     tool::{Tool, ToolChoice},
 };
 
@@ -44,6 +46,7 @@ pub struct ChatRequest {
     seed: Option<i64>,
     stop: Option<Stop>,
     stream: bool,
+    plain: bool,
     include_usage: Option<bool>,
     response_format: Option<ResponseFormat>,
     tools: Vec<Tool>,
@@ -51,6 +54,7 @@ pub struct ChatRequest {
     parallel_tool_calls: Option<bool>,
     modalities: Vec<Modality>,
     audio: Option<AudioOutput>,
+    voice: Option<String>,
     reasoning_effort: Option<ReasoningEffort>,
     logprobs: Option<bool>,
     top_logprobs: Option<u32>,
@@ -92,18 +96,6 @@ impl From<Vec<String>> for Stop {
     }
 }
 
-/// Writes the setters.
-macro_rules! setters {
-    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
-        $(#[$doc])*
-        #[must_use]
-        pub fn $name(mut self, value: $type) -> Self {
-            self.$name = Some(value.into());
-            self
-        }
-    )*};
-}
-
 impl ChatRequest {
     /// A request with these messages.
     #[must_use]
@@ -143,6 +135,8 @@ impl ChatRequest {
         parallel_tool_calls: bool;
         /// Voice and format of spoken answers.
         audio: AudioOutput;
+        /// The voice of spoken answers, where their format may be the service's choice.
+        voice: impl Into<String>;
         /// How long a reasoning model thinks.
         reasoning_effort: ReasoningEffort;
         /// Asks for the likelihood of each token.
@@ -199,6 +193,14 @@ impl ChatRequest {
         self
     }
 
+    /// Asks for the answer as plain text instead of JSON, which the enter dialect cannot give. An
+    /// answer without text, as that of calls of tools, still comes as JSON, and speech as sound.
+    #[must_use]
+    pub const fn plain(mut self, plain: bool) -> Self {
+        self.plain = plain;
+        self
+    }
+
     /// Whether a stream tells its usage at the end. On by default.
     #[must_use]
     pub const fn include_usage(mut self, include_usage: bool) -> Self {
@@ -207,7 +209,8 @@ impl ChatRequest {
     }
 
     /// Adds a member that has no method here, for another service of this kind. One that has is
-    /// refused, so that nothing is sent twice.
+    /// refused, so that nothing is sent twice; so is any in the v1 and enter dialects, whose service
+    /// drops what it does not know without a word.
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
@@ -227,12 +230,15 @@ impl ChatRequest {
             message.validate(position)?;
         }
         invalid::not_empty("model", self.model.as_deref())?;
+        invalid::not_empty("voice", self.voice.as_deref())?;
         let temperature = max_temperature(dialect);
         invalid::number("temperature", self.temperature, 0.0, temperature)?;
         invalid::number("top_p", self.top_p, 0.0, 1.0)?;
         invalid::number("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
         invalid::number("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
         invalid::number("repetition_penalty", self.repetition_penalty, 0.0, 2.0)?;
+        invalid::count("max_tokens", self.max_tokens)?;
+        invalid::count("max_completion_tokens", self.max_completion_tokens)?;
         invalid::integer("seed", self.seed, SEED.0, SEED.1)?;
         invalid::integer("top_logprobs", self.top_logprobs.map(i64::from), 0, 20)?;
         if let Some(Stop(texts)) = &self.stop
@@ -248,31 +254,62 @@ impl ChatRequest {
             format.validate()?;
         }
         self.validate_tools()?;
-        for (token, bias) in &self.logit_bias {
-            let given = bias.as_i64();
-            if given.is_none_or(|bias| !(-100..=100).contains(&bias))
-                || token.parse::<u64>().is_err()
-            {
-                return Err(Invalid::new(
-                    "logit_bias",
-                    "must be -100 to 100 by a token's number",
-                ));
+        self.validate_audio()?;
+        self.validate_logit_bias()?;
+        self.validate_carried(dialect)
+    }
+
+    fn validate_audio(&self) -> Result<(), Invalid> {
+        match &self.audio {
+            Some(audio) if audio.voice.is_empty() => {
+                Err(Invalid::new("audio.voice", "must not be empty"))
             }
+            Some(audio) if self.stream && audio.format != AudioFormat::Pcm16 => Err(Invalid::new(
+                "audio.format",
+                "must be pcm16 in a stream, which no other can be",
+            )),
+            _ => Ok(()),
         }
-        if let Some(known) = self
-            .extra
-            .keys()
-            .find(|name| MEMBERS.contains(&name.as_str()))
-        {
+    }
+
+    fn validate_logit_bias(&self) -> Result<(), Invalid> {
+        let fits = |(token, bias): (&String, &Value)| {
+            token.parse::<u64>().is_ok()
+                && bias
+                    .as_i64()
+                    .is_some_and(|bias| (-100..=100).contains(&bias))
+        };
+        if self.logit_bias.iter().all(fits) {
+            return Ok(());
+        }
+        Err(Invalid::new(
+            "logit_bias",
+            "must be -100 to 100 by a token's number",
+        ))
+    }
+
+    /// What has no place in this dialect would be lost.
+    fn validate_carried(&self, dialect: Dialect) -> Result<(), Invalid> {
+        let mut names = self.extra.keys();
+        if let Some(known) = names.find(|name| MEMBERS.contains(&name.as_str())) {
             let problem = "has a method of its own; use it instead of extra";
             return Err(Invalid::new(known.clone(), problem));
         }
-        let v1_only = self.private || self.referrer.is_some();
-        if v1_only && dialect != Dialect::V1 {
-            let name = if self.private { "private" } else { "referrer" };
-            return Err(Invalid::not_carried(name, "chat", dialect));
+        let lost = match dialect {
+            Dialect::V1 => None,
+            Dialect::Enter | Dialect::Gen if self.private => Some("private"),
+            Dialect::Enter | Dialect::Gen if self.referrer.is_some() => Some("referrer"),
+            Dialect::Enter if self.plain => Some("plain"),
+            Dialect::Enter | Dialect::Gen => None,
+        };
+        let extra = self.extra.keys().next();
+        match (lost, extra) {
+            (Some(name), _) => Err(Invalid::not_carried(name, "chat", dialect)),
+            (None, Some(name)) if dialect != Dialect::Gen => {
+                Err(Invalid::not_carried(name.clone(), "chat", dialect))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn validate_tools(&self) -> Result<(), Invalid> {
@@ -310,13 +347,22 @@ impl ChatRequest {
     /// [`Invalid`], as [`validate`](Self::validate), or if the body is larger than 20 MiB.
     pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
         self.validate(endpoint.dialect())?;
-        let accept = if self.stream { EVENTS } else { JSON };
-        encode::post(endpoint.chat().clone(), accept, self)
+        let accept = match (self.stream, self.plain) {
+            (true, _) => EVENTS,
+            (false, true) => TEXT,
+            (false, false) => JSON,
+        };
+        let uri = match endpoint.dialect() {
+            _ if !self.plain => endpoint.chat().clone(),
+            Dialect::V1 => Url::new(endpoint.base(), "/").build()?,
+            Dialect::Enter | Dialect::Gen => Url::new(endpoint.base(), "/text").build()?,
+        };
+        encode::post(uri, accept, self)
     }
 }
 
 /// All members that a request can have, so that `extra` repeats none.
-const MEMBERS: [&str; 30] = [
+const MEMBERS: [&str; 31] = [
     "messages",
     "model",
     "temperature",
@@ -336,6 +382,7 @@ const MEMBERS: [&str; 30] = [
     "parallel_tool_calls",
     "modalities",
     "audio",
+    "voice",
     "reasoning_effort",
     "logprobs",
     "top_logprobs",
@@ -372,6 +419,7 @@ impl Serialize for ChatRequest {
         let modalities = (!self.modalities.is_empty()).then_some(&self.modalities);
         entry(members, "modalities", modalities)?;
         entry(members, "audio", self.audio.as_ref())?;
+        entry(members, "voice", self.voice.as_ref())?;
         entry(members, "reasoning_effort", self.reasoning_effort)?;
         entry(members, "logprobs", self.logprobs)?;
         entry(members, "top_logprobs", self.top_logprobs)?;

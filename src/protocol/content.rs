@@ -1,8 +1,7 @@
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{AudioFormat, Invalid, encode, sniff};
+use super::{AudioFormat, Invalid, base64, encode, sniff};
 
 /// A part of a message: text, an image, a video, sound, a file.
 ///
@@ -40,6 +39,9 @@ enum Kind {
     File {
         file: FilePart,
     },
+    /// Something was set that this kind of part has no place for.
+    #[serde(skip)]
+    Misused(String),
     #[serde(untagged)]
     Other(Value),
 }
@@ -139,11 +141,10 @@ impl Part {
     pub fn audio_bytes(bytes: impl AsRef<[u8]>, format: AudioFormat) -> Result<Self, Invalid> {
         let bytes = bytes.as_ref();
         check_size("input_audio", bytes)?;
+        let mut data = String::new();
+        base64::encode_to(bytes, &mut data);
         Ok(Self(Kind::InputAudio {
-            input_audio: Sound {
-                data: BASE64.encode(bytes),
-                format,
-            },
+            input_audio: Sound { data, format },
         }))
     }
 
@@ -159,30 +160,36 @@ impl Part {
         Self(Kind::Other(part.into()))
     }
 
-    /// How closely the model looks. For images only.
+    /// How closely the model looks. For images; with another part the request is refused.
     #[must_use]
     pub fn detail(mut self, detail: ImageDetail) -> Self {
-        if let Kind::ImageUrl { image_url } = &mut self.0 {
-            image_url.detail = Some(detail);
+        match &mut self.0 {
+            Kind::ImageUrl { image_url } => image_url.detail = Some(detail),
+            other => *other = Kind::Misused("detail".to_owned()),
         }
         self
     }
 
-    /// The media type, where the URL does not tell. For images and videos.
+    /// The media type, where the URL does not tell. For images and videos; with another part the
+    /// request is refused.
     #[must_use]
     pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
-        if let Kind::ImageUrl { image_url: link } | Kind::VideoUrl { video_url: link } = &mut self.0
-        {
-            link.mime_type = Some(mime_type.into());
+        match &mut self.0 {
+            Kind::ImageUrl { image_url: link } | Kind::VideoUrl { video_url: link } => {
+                link.mime_type = Some(mime_type.into());
+            }
+            other => *other = Kind::Misused("mime_type".to_owned()),
         }
         self
     }
 
-    /// Marks the end of a prefix that the provider may keep in its prompt cache. For text only.
+    /// Marks the end of a prefix that the provider may keep in its prompt cache. For text; with
+    /// another part the request is refused.
     #[must_use]
     pub fn cache_prefix(mut self) -> Self {
-        if let Kind::Text { cache_control, .. } = &mut self.0 {
-            *cache_control = Some(ephemeral());
+        match &mut self.0 {
+            Kind::Text { cache_control, .. } => *cache_control = Some(ephemeral()),
+            other => *other = Kind::Misused("cache_control".to_owned()),
         }
         self
     }
@@ -202,6 +209,7 @@ impl Part {
             Err(Invalid::new(parameter, problem))
         };
         match &self.0 {
+            Kind::Misused(what) => refuse(what, "has no place in a part of this kind"),
             Kind::ImageUrl { image_url } if !image_url.is_usable("image/") => refuse(
                 "image_url.url",
                 "must start with https://, http:// or data:image/",
@@ -327,7 +335,7 @@ fn check_size(parameter: &'static str, bytes: &[u8]) -> Result<(), Invalid> {
 fn data_url(media_type: &str, bytes: &[u8]) -> String {
     let mut url = format!("data:{media_type};base64,");
     url.reserve(bytes.len() / 3 * 4 + 4);
-    BASE64.encode_string(bytes, &mut url);
+    base64::encode_to(bytes, &mut url);
     url
 }
 
@@ -378,6 +386,12 @@ mod tests {
         );
         assert!(Part::file(FilePart::default()).validate(0, 0).is_err());
         assert!(Part::other(json!({"x": 1})).validate(0, 0).is_err());
+        assert!(
+            Part::text("a")
+                .detail(ImageDetail::Low)
+                .validate(0, 0)
+                .is_err()
+        );
         assert!(Part::other(json!({"type": "x"})).validate(0, 0).is_ok());
     }
 }

@@ -7,10 +7,13 @@ use std::fmt;
 /// | operation | v1 | enter | gen |
 /// |---|---|---|---|
 /// | chat | `POST /openai` | `POST /generate/v1/chat/completions` | `POST /v1/chat/completions` |
+/// | chat, plain | `POST /` | none | `POST /text` |
 /// | text | `GET /{prompt}` | `GET /generate/text/{prompt}` | `GET /text/{prompt}` |
 /// | image | `GET /prompt/{prompt}` | `GET /generate/image/{prompt}` | `GET /image/{prompt}`, `POST /v1/images/generations` |
 /// | speech | `GET /{text}?model=openai-audio` | none | `POST /v1/audio/speech` |
-/// | models | `GET /models` | `GET /generate/v1/models` | `GET /v1/models` |
+/// | models of text | `GET /models` | `GET /generate/v1/models` | `GET /v1/models` |
+/// | of images | `GET /models` | `GET /generate/image/models` | `GET /image/models` |
+/// | of audio | none | none | `GET /audio/models` |
 ///
 /// Any server that is compatible with `OpenAI`'s chat completions is reached as [`Gen`](Self::Gen).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

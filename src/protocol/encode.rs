@@ -29,12 +29,39 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
+/// Names that are lists of models wherever a prompt may stand.
+pub(super) const LIST: &[&str] = &["models"];
+
+/// The first segments that are routes of their own, on the text host of the v1 dialect or on a server
+/// that speaks all dialects at one address.
+pub(super) const V1_ROUTES: &[&str] = &[
+    "3d",
+    "__sandbox",
+    "account",
+    "api",
+    "audio",
+    "crossdomain.xml",
+    "embeddings",
+    "favicon.ico",
+    "feed",
+    "generate",
+    "image",
+    "models",
+    "openai",
+    "prompt",
+    "realtime",
+    "robots.txt",
+    "text",
+    "v1",
+    "video",
+];
+
 /// Whether a prompt survives in a path.
 ///
-/// Normalisation removes `.` and `..`, also encoded; an empty segment is another route; and
-/// `models` is the list of models on every route that takes a prompt.
-pub(super) fn fits_path(prompt: &str) -> bool {
-    !matches!(prompt, "" | "." | ".." | "models")
+/// Normalisation removes `.` and `..`, also encoded; an empty segment is another route, and so are
+/// the names in `taken`.
+pub(super) fn fits_path(prompt: &str, taken: &[&str]) -> bool {
+    !matches!(prompt, "" | "." | "..") && !taken.contains(&prompt)
 }
 
 /// Decodes one path segment; `None` when it is not UTF-8.
@@ -76,6 +103,12 @@ impl Url {
     pub(super) fn segment(mut self, text: &str) -> Self {
         self.push(text);
         self
+    }
+
+    /// Appends `text` as one path segment for a route that decodes it twice, so that a percent sign
+    /// comes out as itself.
+    pub(super) fn segment_decoded_twice(self, text: &str) -> Self {
+        self.segment(&text.replace('%', "%25"))
     }
 
     /// Appends a query pair when there is a value.

@@ -70,8 +70,13 @@ impl Failure {
         if failure.request_id.is_none() {
             failure.request_id = headers::request_id(headers).map(|id| printable(id, 200));
         }
-        if headers.contains_key("x-error-type") {
+        if let Some(kind) = headers.get("x-error-type") {
             failure.form = Form::V1Image;
+            // A refusal of the content comes as a 500, and heals as little as any other.
+            let kind = String::from_utf8_lossy(kind.as_bytes());
+            if [&*kind, &failure.message].into_iter().any(is_of_content) {
+                failure.code = Some("content_policy_violation".to_owned());
+            }
         }
         failure
     }
@@ -111,6 +116,23 @@ impl Failure {
             }
             _ => None,
         }
+    }
+
+    /// An error in JSON that came under a status of success, without an answer.
+    #[must_use]
+    pub(crate) fn in_success(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        let json = serde_json::from_slice::<Value>(body).ok()?;
+        let told = !json["error"].is_null() || json["success"] == false;
+        if !told {
+            return None;
+        }
+        let mut failure = Self::decode(status, headers, body);
+        failure.upstream_status = failure
+            .upstream_status
+            .or_else(|| status_of(&json["status"]))
+            .or_else(|| status_of(&json["error"]["code"]))
+            .or_else(|| status_of(&json["error"]["status"]));
+        Some(failure)
     }
 
     /// Form J as plain text.
@@ -255,6 +277,15 @@ impl Failure {
     }
 }
 
+/// Whether words of the v1 image host say that it refuses the content.
+fn is_of_content(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    ["moderation", "content policy", "contentpolicy", "nsfw"]
+        .iter()
+        .any(|sign| words.contains(sign))
+        || words.contains("content") && words.contains("violat")
+}
+
 /// In the order of the service's own extraction.
 fn message_of(json: &Value) -> String {
     let error = &json["error"];
@@ -363,6 +394,10 @@ mod tests {
         headers.insert("x-error-type", "Moderation".parse().unwrap());
         let image = Failure::decode(StatusCode::INTERNAL_SERVER_ERROR, &headers, body.as_bytes());
         assert_eq!(image.form(), Form::V1Image);
+        assert_eq!(image.code(), Some("content_policy_violation"));
+        headers.insert("x-error-type", "QueueFull".parse().unwrap());
+        let other = Failure::decode(StatusCode::INTERNAL_SERVER_ERROR, &headers, body.as_bytes());
+        assert_eq!((other.form(), other.code()), (Form::V1Image, None));
         assert_eq!(
             decoded(401, r#"{"error":"Unauthorized"}"#).message(),
             "Unauthorized"

@@ -1,4 +1,4 @@
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::Value;
 
 use super::{Invalid, invalid};
@@ -21,6 +21,8 @@ enum Kind {
     Text,
     JsonObject,
     JsonSchema(JsonSchema),
+    /// Something was set that this form has no place for.
+    Misused(&'static str),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,27 +59,33 @@ impl ResponseFormat {
         }))
     }
 
-    /// What the schema describes, for the model. Only for [`json_schema`](Self::json_schema).
+    /// What the schema describes, for the model. Only for [`json_schema`](Self::json_schema): with
+    /// another form the request is refused.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
-        if let Kind::JsonSchema(schema) = &mut self.0 {
-            schema.description = Some(description.into());
+        match &mut self.0 {
+            Kind::JsonSchema(schema) => schema.description = Some(description.into()),
+            other => *other = Kind::Misused("response_format.json_schema.description"),
         }
         self
     }
 
-    /// Whether the provider must enforce the schema. Only for [`json_schema`](Self::json_schema).
+    /// Whether the provider must enforce the schema. Only for [`json_schema`](Self::json_schema):
+    /// with another form the request is refused.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
-        if let Kind::JsonSchema(schema) = &mut self.0 {
-            schema.strict = Some(strict);
+        match &mut self.0 {
+            Kind::JsonSchema(schema) => schema.strict = Some(strict),
+            other => *other = Kind::Misused("response_format.json_schema.strict"),
         }
         self
     }
 
     pub(super) fn validate(&self) -> Result<(), Invalid> {
-        let Kind::JsonSchema(format) = &self.0 else {
-            return Ok(());
+        let format = match &self.0 {
+            Kind::Text | Kind::JsonObject => return Ok(()),
+            Kind::Misused(what) => return Err(Invalid::new(*what, "is for json_schema only")),
+            Kind::JsonSchema(format) => format,
         };
         if !invalid::is_name(&format.name) {
             return Err(Invalid::new(
@@ -108,6 +116,7 @@ impl Serialize for ResponseFormat {
             Kind::Text => ("text", None),
             Kind::JsonObject => ("json_object", None),
             Kind::JsonSchema(schema) => ("json_schema", Some(schema)),
+            Kind::Misused(what) => return Err(S::Error::custom(what)),
         };
         Wire {
             r#type,
@@ -136,6 +145,17 @@ mod tests {
             .unwrap(),
             r#"{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"},"strict":true}}"#,
         );
+    }
+
+    #[test]
+    fn what_a_form_has_no_place_for_is_refused() {
+        for format in [
+            ResponseFormat::json().strict(true),
+            ResponseFormat::text().description("d"),
+        ] {
+            let error = format.validate().unwrap_err();
+            assert!(error.to_string().ends_with("is for json_schema only"));
+        }
     }
 
     #[test]

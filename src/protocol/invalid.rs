@@ -32,7 +32,11 @@ impl Invalid {
     }
 
     /// The parameter has no place in this operation of this dialect, and would be lost.
-    pub(super) fn not_carried(parameter: &'static str, operation: &str, dialect: Dialect) -> Self {
+    pub(super) fn not_carried(
+        parameter: impl Into<Cow<'static, str>>,
+        operation: &str,
+        dialect: Dialect,
+    ) -> Self {
         Self::new(
             parameter,
             format!("cannot be sent with {operation} of the {dialect} dialect"),
@@ -87,6 +91,18 @@ pub(super) fn integer(
         Some(value) if !(min..=max).contains(&value) => Err(Invalid::new(
             parameter,
             format!("must be {min} to {max}, not {value}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Checks a count that JSON must carry without loss: numbers beyond 2^53 are rounded by many readers.
+pub(super) fn count(parameter: &'static str, value: Option<u64>) -> Result<(), Invalid> {
+    const MOST: u64 = (1 << 53) - 1;
+    match value {
+        Some(value) if value > MOST => Err(Invalid::new(
+            parameter,
+            format!("must be 0 to {MOST}, not {value}"),
         )),
         _ => Ok(()),
     }

@@ -128,6 +128,34 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
+/// A list whose elements of another shape are left out; nothing for all else.
+pub(crate) fn elements<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    let all: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let read = |element: &&'de RawValue| serde_json::from_str(element.get()).ok();
+    Ok(all.iter().filter_map(read).collect())
+}
+
+/// JSON inside a text, as arguments of tools are; a value that is not packed into a text is taken as
+/// it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Packed<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Packed<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        if raw.starts_with('"') {
+            let text: Text<'de> = serde_json::from_str(raw).map_err(serde::de::Error::custom)?;
+            return Ok(Self(text.0));
+        }
+        Ok(Self(Cow::Borrowed(if raw == "null" { "" } else { raw })))
+    }
+}
+
 /// A count: negative, broken and absurd numbers become the nearest that can be, anything else zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Count(pub(crate) u64);
@@ -193,6 +221,30 @@ mod tests {
         for odd in ["null", "7", "-1.5", "true", "{}", "[]"] {
             assert_eq!(text(odd), "", "{odd}");
         }
+    }
+
+    #[test]
+    fn a_packed_value_is_a_text_or_stands_as_it_is() {
+        let packed = |json| {
+            serde_json::from_str::<Packed<'_>>(json)
+                .unwrap()
+                .0
+                .into_owned()
+        };
+
+        assert_eq!(packed(r#""{\"a\":1}""#), r#"{"a":1}"#);
+        assert_eq!(packed(r#"{"a":1}"#), r#"{"a":1}"#);
+        assert_eq!(packed("null"), "");
+    }
+
+    #[test]
+    fn an_odd_element_costs_no_other() {
+        #[derive(Deserialize)]
+        struct List(#[serde(deserialize_with = "elements")] Vec<u8>);
+        let list = |json| serde_json::from_str::<List>(json).unwrap().0;
+
+        assert_eq!(list(r#"[1,"x",{},300,2]"#), [1, 2]);
+        assert!(list("7").is_empty() && list("null").is_empty());
     }
 
     #[test]

@@ -3,14 +3,16 @@
 //! | part | types |
 //! | --- | --- |
 //! | where | [`Endpoint`], [`Dialect`] |
-//! | requests | [`ChatRequest`], [`TextRequest`], [`ModelsRequest`], made of [`Message`], [`Part`], [`Tool`], [`ResponseFormat`] |
-//! | replies | [`ChatReply`], [`Model`] |
+//! | requests | [`ChatRequest`], [`TextRequest`], [`ImageRequest`], [`SpeechRequest`], [`ModelsRequest`] |
+//! | what a chat is made of | [`Message`], [`Part`], [`Tool`], [`ResponseFormat`] |
+//! | replies | [`ChatReply`], [`ChatAudio`], [`ModelList`] |
 //! | streams | [`StreamEvent`], [`Delta`], [`Accumulator`] |
 //! | failures | [`Failure`], [`Form`] |
 //!
 //! Requests are checked when they are written: [`Invalid`] names the parameter and what it may be.
 //! Replies are read tolerantly: what is absent, null or of another shape is as good as absent.
 
+mod base64;
 mod chat;
 mod content;
 mod dialect;
@@ -19,6 +21,7 @@ mod endpoint;
 mod failure;
 mod format;
 mod headers;
+mod image;
 mod invalid;
 mod lenient;
 mod message;
@@ -26,13 +29,27 @@ mod models;
 mod parameter;
 mod redact;
 mod reply;
+#[cfg(feature = "schema")]
+pub(crate) mod schema;
+mod setters;
 mod sniff;
+mod sound;
+mod speech;
 mod stream;
 mod stream_decoder;
 mod text;
 mod tool;
 mod usage;
 
+pub(crate) use self::{
+    base64::{Base64, decode_media},
+    headers::{media_type, model_used, no_store, request_id},
+    lenient::Text as LenientText,
+    models::decode_models,
+    redact::printable,
+    sniff::media_type as sniffed,
+    usage::{WireUsage, reply_usage, wire_usage},
+};
 pub use self::{
     chat::{ChatRequest, Stop},
     content::{FilePart, ImageDetail, MAX_MEDIA_BYTES, Part},
@@ -40,20 +57,16 @@ pub use self::{
     endpoint::{Endpoint, InvalidEndpoint},
     failure::{Failure, Form},
     format::ResponseFormat,
+    image::{AspectRatio, ImageRequest, Quality, Resolution},
     invalid::Invalid,
     message::{Message, Role},
-    models::{Model, ModelsRequest},
+    models::{Capability, Model, ModelKind, ModelList, ModelsRequest},
     parameter::{AudioFormat, AudioOutput, Modality, ReasoningEffort, Safety, SearchContext},
     reply::ChatReply,
+    sound::ChatAudio,
+    speech::{SpeechFormat, SpeechRequest},
     stream::{Accumulator, Delta, FinishFailure, StreamEvent, ToolCallDelta},
     stream_decoder::StreamDecoder,
     text::TextRequest,
     tool::{Tool, ToolCall, ToolChoice},
-};
-pub(crate) use self::{
-    headers::{media_type, model_used, no_store, request_id},
-    lenient::Text as LenientText,
-    models::decode_models,
-    redact::printable,
-    usage::{WireUsage, reply_usage, wire_usage},
 };

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{
-    Delta, ToolCall,
-    lenient::{Text, lenient},
+    ChatAudio, Delta, ToolCall,
+    lenient::{Text, elements, lenient},
+    sound::WireAudio,
     usage::{WireUsage, wire_usage},
 };
 use crate::layers::types::{FinishReason, Usage};
@@ -15,6 +16,7 @@ pub struct ChatReply {
     pub(crate) content: String,
     pub(crate) reasoning: Option<String>,
     pub(crate) tool_calls: Vec<ToolCall>,
+    pub(crate) audio: Option<ChatAudio>,
     pub(crate) finish_reason: Option<FinishReason>,
     pub(crate) usage: Option<Usage>,
     pub(crate) model: Option<String>,
@@ -52,8 +54,10 @@ struct Message<'a> {
     reasoning_content: Text<'a>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     content_blocks: Option<Vec<Block<'a>>>,
-    #[serde(default, deserialize_with = "lenient")]
-    tool_calls: Option<Vec<ToolCall>>,
+    #[serde(default, deserialize_with = "elements")]
+    tool_calls: Vec<ToolCall>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    audio: Option<WireAudio<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -86,11 +90,13 @@ impl ChatReply {
             None if !wire.role.is_empty() => (serde_json::from_str(text)?, Text::default()),
             None => return Err(serde_json::Error::custom("no choices")),
         };
+        let audio = message.audio.as_ref().map(WireAudio::decode);
+        let audio = audio.transpose().map_err(serde_json::Error::custom)?;
         let reasoning = match message.reasoning_content.some() {
             Some(reasoning) => Some(reasoning.to_owned()),
             None => message.content_blocks.and_then(|blocks| thinking(&blocks)),
         };
-        let tool_calls = message.tool_calls.unwrap_or_default();
+        let tool_calls = message.tool_calls;
         // The service's own rule: calls of tools are why it ended.
         let finish_reason = match finish_reason.some() {
             None if !tool_calls.is_empty() => Some(FinishReason::ToolCalls),
@@ -100,6 +106,7 @@ impl ChatReply {
             content: message.content.0.into_owned(),
             reasoning,
             tool_calls,
+            audio,
             finish_reason,
             usage: wire.usage.map(|usage| usage.normalize()),
             model: wire.model.some().map(str::to_owned),
@@ -129,6 +136,12 @@ impl ChatReply {
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
         &self.tool_calls
+    }
+
+    /// What the model says aloud.
+    #[must_use]
+    pub const fn audio(&self) -> Option<&ChatAudio> {
+        self.audio.as_ref()
     }
 
     /// Why the generation ended.
@@ -221,6 +234,33 @@ mod tests {
 
         assert_eq!(reply.tool_calls()[0].name(), "f");
         assert_eq!(reply.finish_reason(), Some(&FinishReason::ToolCalls));
+    }
+
+    #[test]
+    fn an_odd_call_costs_no_other_and_arguments_may_stand_unpacked() {
+        let reply = ChatReply::decode(
+            br#"{"choices":[{"message":{"content":"","tool_calls":[7,{"id":"c1","type":"function",
+                "function":{"name":"f","arguments":{"a":1}}}]}}]}"#,
+        )
+        .unwrap();
+
+        assert_eq!(reply.tool_calls().len(), 1);
+        assert_eq!(reply.tool_calls()[0].arguments(), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn an_answer_may_be_spoken() {
+        let body = r#"{"choices":[{"message":{"content":null,"audio":{"id":"a1","data":"YWI=",
+            "transcript":"Hello","expires_at":9}},"finish_reason":"stop"}]}"#;
+        let reply = ChatReply::decode(body.as_bytes()).unwrap();
+        let audio = reply.audio().unwrap();
+
+        assert_eq!(
+            (audio.bytes(), audio.transcript()),
+            (b"ab".as_slice(), "Hello")
+        );
+        let broken = body.replace("YWI=", "?!");
+        assert!(ChatReply::decode(broken.as_bytes()).is_err());
     }
 
     #[test]

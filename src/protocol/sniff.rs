@@ -1,7 +1,7 @@
 //! Media types from first bytes, since neither names nor headers can be trusted with them.
 
 /// The media type that the first bytes tell, after the MIME Sniffing Standard, section 6.
-pub(super) fn media_type(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn media_type(bytes: &[u8]) -> Option<&'static str> {
     if let Some(&(_, media_type)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Some(media_type);
     }
@@ -12,6 +12,7 @@ pub(super) fn media_type(bytes: &[u8]) -> Option<&'static str> {
         (_, Some(b"ftyp"), Some(b"heic" | b"heix" | b"mif1" | b"msf1")) => Some("image/heic"),
         (_, Some(b"ftyp"), _) => Some("video/mp4"),
         _ if is_svg(bytes) => Some("image/svg+xml"),
+        _ if is_page(bytes) => Some("text/html"),
         _ if is_mpeg_audio(bytes) => Some("audio/mpeg"),
         _ => None,
     }
@@ -22,6 +23,14 @@ fn is_svg(bytes: &[u8]) -> bool {
     let start = start.trim_ascii_start();
     (start.starts_with(b"<svg") || start.starts_with(b"<?xml"))
         && memchr::memmem::find(start, b"<svg").is_some()
+}
+
+fn is_page(bytes: &[u8]) -> bool {
+    let start = bytes.trim_ascii_start();
+    [b"<!doctype html".as_slice(), b"<html"].iter().any(|tag| {
+        let begin = start.get(..tag.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(tag))
+    })
 }
 
 /// A frame header: eleven set bits, then a layer and a bit rate that exist.
@@ -65,6 +74,7 @@ mod tests {
             (b" <svg xmlns='x'/>", Some("image/svg+xml")),
             (b"<?xml version='1.0'?><svg/>", Some("image/svg+xml")),
             (b"\xff\xfb\x90\x00", Some("audio/mpeg")),
+            (b"\n<!DOCTYPE HTML><html>", Some("text/html")),
             (b"<?xml version='1.0'?><x/>", None),
             (b"hello", None),
             (b"", None),

@@ -3,11 +3,13 @@
 use std::{borrow::Cow, fmt};
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
-    ChatReply, Failure, ToolCall,
-    lenient::{Count, Text, first, lenient},
+    ChatAudio, ChatReply, Failure, ToolCall,
+    lenient::{Count, Packed, Text, elements, first, lenient},
     reply::{Block, thinking},
+    sound::WireAudio,
     usage::{WireUsage, wire_usage},
 };
 use crate::layers::types::{FinishReason, Usage};
@@ -27,6 +29,8 @@ pub enum StreamEvent {
     Done,
     /// A keep-alive, or anything else that is not JSON.
     Ignored,
+    /// A chunk that cannot be read, so that a piece of the answer is lost.
+    Broken,
 }
 
 #[derive(Deserialize)]
@@ -48,9 +52,11 @@ struct Chunk<'a> {
 
 #[derive(Deserialize)]
 struct Choice<'a> {
-    // A whole message in its place is taken for it.
-    #[serde(borrow, default, alias = "message", deserialize_with = "nullable")]
+    #[serde(borrow, default)]
     delta: Option<WireDelta<'a>>,
+    // A whole message in its place is taken for it. Some repeat what there is so far beside it.
+    #[serde(borrow, default, deserialize_with = "raw")]
+    message: Option<&'a str>,
     #[serde(borrow, default)]
     finish_reason: Text<'a>,
     #[serde(borrow, default, deserialize_with = "raw")]
@@ -65,8 +71,10 @@ struct WireDelta<'a> {
     reasoning_content: Text<'a>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     content_blocks: Option<Vec<Block<'a>>>,
+    #[serde(borrow, default, deserialize_with = "elements")]
+    tool_calls: Vec<WireCall<'a>>,
     #[serde(borrow, default, deserialize_with = "lenient")]
-    tool_calls: Option<Vec<WireCall<'a>>>,
+    audio: Option<WireAudio<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -84,21 +92,13 @@ struct WireFunction<'a> {
     #[serde(borrow, default)]
     name: Text<'a>,
     #[serde(borrow, default)]
-    arguments: Text<'a>,
+    arguments: Packed<'a>,
 }
 
 /// A member as it stands; `null` is as good as absent.
 fn raw<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de str>, D::Error> {
     let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
     Ok(Some(raw.get()).filter(|text| *text != "null"))
-}
-
-fn nullable<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer)
 }
 
 impl StreamEvent {
@@ -117,42 +117,101 @@ impl StreamEvent {
         if data == "[DONE]" {
             return Self::Done;
         }
-        let Ok(chunk) = serde_json::from_str::<Chunk<'a>>(data) else {
-            return Self::Ignored;
+        match serde_json::from_str::<Chunk<'a>>(data) {
+            Ok(chunk) => chunk.event(plain),
+            Err(_) => Self::decode_odd(data),
+        }
+    }
+
+    /// Data that is no chunk as it should be: of another shape, broken, or a keep-alive.
+    #[cold]
+    fn decode_odd(data: &str) -> Self {
+        if let Ok(value) = serde_json::from_str::<Value>(data) {
+            let chunk = reshaped(&value).to_string();
+            let chunk = serde_json::from_str::<Chunk<'_>>(&chunk);
+            return chunk.map_or(Self::Ignored, |chunk| chunk.event(|_, _| {}));
+        }
+        // A keep-alive has no choices.
+        if data.starts_with('{') && data.contains("\"choices\"") {
+            Self::Broken
+        } else {
+            Self::Ignored
+        }
+    }
+}
+
+/// The members that matter, each where a chunk has it.
+fn reshaped(value: &Value) -> Value {
+    let member = |name: &str| value.get(name).cloned().unwrap_or(Value::Null);
+    let choice = match value.get("choices") {
+        Some(Value::Array(choices)) => choices.iter().find(|choice| choice.is_object()),
+        other => other.filter(|choice| choice.is_object()),
+    };
+    let choices = choice.map(|choice| {
+        let member = |name: &str| match choice.get(name) {
+            Some(Value::String(text)) if name != "finish_reason" => json!({ "content": text }),
+            Some(value) if value.is_object() || value.is_string() => value.clone(),
+            _ => Value::Null,
         };
-        if let Some(error) = chunk.error {
-            return Self::Error(Failure::in_stream(error));
+        json!({
+            "delta": member("delta"),
+            "message": member("message"),
+            "finish_reason": member("finish_reason"),
+            "error": choice.get("error"),
+        })
+    });
+    json!({
+        "model": member("model"),
+        "usage": member("usage"),
+        "error": member("error"),
+        "citations": member("citations"),
+        "choices": choices.into_iter().collect::<Vec<_>>(),
+    })
+}
+
+impl<'a> Chunk<'a> {
+    /// `plain` is told the content and the id as they stand in the chunk, if it is made of nothing
+    /// else.
+    fn event(self, plain: impl FnOnce(&'a str, &'a str)) -> StreamEvent {
+        if let Some(error) = self.error {
+            return StreamEvent::Error(Failure::in_stream(error));
         }
         let mut delta = Delta {
-            model: chunk.model.some().map(str::to_owned),
-            usage: chunk.usage.map(|usage| usage.normalize()),
-            citations: chunk.citations.unwrap_or_default(),
+            model: self.model.some().map(str::to_owned),
+            usage: self.usage.map(|usage| usage.normalize()),
+            citations: self.citations.unwrap_or_default(),
             ..Delta::default()
         };
         let mut content = "";
-        if let Some(choice) = chunk.choices {
+        if let Some(choice) = self.choices {
             if let Some(error) = choice.error {
-                return Self::Error(Failure::in_stream(error));
+                return StreamEvent::Error(Failure::in_stream(error));
             }
             delta.finish_reason = choice.finish_reason.some().map(FinishReason::from);
-            if let Some(wire) = choice.delta {
+            let message = choice.message;
+            let wire = choice
+                .delta
+                .or_else(|| message.and_then(|message| serde_json::from_str(message).ok()));
+            if let Some(wire) = wire {
                 if let Cow::Borrowed(text) = wire.content.0 {
                     content = text;
                 }
-                delta.take(wire);
+                if delta.take(wire).is_err() {
+                    return StreamEvent::Broken;
+                }
             }
         }
         if delta.content == FAKE_SUCCESS {
-            return Self::Error(Failure::fake_success());
+            return StreamEvent::Error(Failure::fake_success());
         }
         if !content.is_empty() && delta.is_plain() {
-            let id = match chunk.id.0 {
+            let id = match self.id.0 {
                 Cow::Borrowed(id) => id,
                 Cow::Owned(_) => "",
             };
             plain(content, id);
         }
-        Self::Delta(delta)
+        StreamEvent::Delta(delta)
     }
 }
 
@@ -162,6 +221,7 @@ pub struct Delta {
     content: String,
     reasoning: Option<String>,
     tool_calls: Vec<ToolCallDelta>,
+    audio: Option<ChatAudio>,
     finish_reason: Option<FinishReason>,
     usage: Option<Usage>,
     model: Option<String>,
@@ -169,23 +229,21 @@ pub struct Delta {
 }
 
 impl Delta {
-    fn take(&mut self, wire: WireDelta<'_>) {
+    fn take(&mut self, wire: WireDelta<'_>) -> Result<(), ::base64::DecodeError> {
+        self.audio = wire.audio.as_ref().map(WireAudio::decode).transpose()?;
         self.content = wire.content.0.into_owned();
         self.reasoning = match wire.reasoning_content.some() {
             Some(reasoning) => Some(reasoning.to_owned()),
             None => wire.content_blocks.and_then(|blocks| thinking(&blocks)),
         };
-        let calls = wire
-            .tool_calls
-            .into_iter()
-            .flatten()
-            .map(|call| ToolCallDelta {
-                index: call.index.and_then(|index| usize::try_from(index.0).ok()),
-                id: call.id.0.into_owned(),
-                name: call.function.name.0.into_owned(),
-                arguments: call.function.arguments.0.into_owned(),
-            });
+        let calls = wire.tool_calls.into_iter().map(|call| ToolCallDelta {
+            index: call.index.and_then(|index| usize::try_from(index.0).ok()),
+            id: call.id.0.into_owned(),
+            name: call.function.name.0.into_owned(),
+            arguments: call.function.arguments.0.into_owned(),
+        });
         self.tool_calls = calls.collect();
+        Ok(())
     }
 
     pub(super) fn whole(reply: &ChatReply) -> Self {
@@ -201,6 +259,7 @@ impl Delta {
                     arguments: call.arguments().to_owned(),
                 })
                 .collect(),
+            audio: reply.audio().cloned(),
             // A whole reply is complete, also where it does not say why it ended.
             finish_reason: reply.finish_reason().cloned().or(Some(FinishReason::Stop)),
             usage: reply.usage(),
@@ -239,15 +298,25 @@ impl Delta {
     fn is_plain(&self) -> bool {
         self.reasoning.is_none()
             && self.tool_calls.is_empty()
+            && self.audio.is_none()
             && self.finish_reason.is_none()
             && self.usage.is_none()
             && self.citations.is_empty()
     }
 
+    /// A piece of what the model says aloud.
+    #[must_use]
+    pub const fn audio(&self) -> Option<&ChatAudio> {
+        self.audio.as_ref()
+    }
+
     /// Whether it holds no piece of the answer itself, as the first and the last chunk do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.content.is_empty() && self.reasoning.is_none() && self.tool_calls.is_empty()
+        self.content.is_empty()
+            && self.reasoning.is_none()
+            && self.tool_calls.is_empty()
+            && self.audio.is_none()
     }
 }
 
@@ -271,6 +340,12 @@ impl ToolCallDelta {
     #[must_use]
     pub const fn index(&self) -> Option<usize> {
         self.index
+    }
+
+    /// The id of the call; only in the first piece.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// The name of the tool; only in the first piece.
@@ -304,6 +379,7 @@ pub struct Accumulator {
     tool_calls: Vec<ToolCall>,
     /// The index of each call, as the stream numbers them.
     indices: Vec<usize>,
+    audio: Option<ChatAudio>,
     finish_reason: Option<FinishReason>,
     usage: Option<Usage>,
     model: Option<String>,
@@ -319,6 +395,9 @@ impl Accumulator {
         for call in &delta.tool_calls {
             self.push_call(call);
         }
+        if let Some(piece) = &delta.audio {
+            self.audio.get_or_insert_default().push(piece);
+        }
         if self.model.is_none() {
             self.model.clone_from(&delta.model);
         }
@@ -332,10 +411,17 @@ impl Accumulator {
     }
 
     /// By index; a piece without one begins a call if it has a name or a new id, else it goes on
-    /// with the last.
+    /// with the last. Some number all calls alike: a name with another id begins one too.
     fn push_call(&mut self, piece: &ToolCallDelta) {
         let position = match piece.index {
-            Some(index) => self.indices.iter().position(|known| *known == index),
+            Some(index) => {
+                let position = self.indices.iter().rposition(|known| *known == index);
+                position.filter(|position| {
+                    let known = self.tool_calls.get(*position).map_or("", |call| &call.id);
+                    let other = !known.is_empty() && !piece.id.is_empty() && known != piece.id;
+                    !other || piece.name.is_empty()
+                })
+            }
             None => {
                 let last = self.tool_calls.last();
                 let same = last.is_some_and(|last| {
@@ -388,6 +474,12 @@ impl Accumulator {
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
         &self.tool_calls
+    }
+
+    /// What the model has said aloud so far.
+    #[must_use]
+    pub const fn audio(&self) -> Option<&ChatAudio> {
+        self.audio.as_ref()
     }
 
     /// Why the generation ended, once it did.
@@ -521,6 +613,87 @@ mod tests {
         }
         let fake = format!(r#"{{"choices":[{{"delta":{{"content":"{FAKE_SUCCESS}"}}}}]}}"#);
         assert!(matches!(StreamEvent::decode(&fake), StreamEvent::Error(_)));
+    }
+
+    #[test]
+    fn calls_that_are_all_numbered_alike_are_told_apart_by_id() {
+        let merged = merged(&[
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\""}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}}]}"#,
+        ]);
+
+        let calls: Vec<_> = merged
+            .tool_calls()
+            .iter()
+            .map(ToolCall::arguments)
+            .collect();
+        assert_eq!(calls, ["{}", r#"{"x":1}"#]);
+    }
+
+    #[test]
+    fn arguments_that_are_not_packed_and_odd_neighbours_lose_nothing() {
+        let merged = merged(&[
+            r#"{"choices":[{"delta":{"tool_calls":[7,{"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}}]}}]}"#,
+        ]);
+
+        assert_eq!(merged.tool_calls()[0].arguments(), r#"{"x":1}"#);
+    }
+
+    #[test]
+    fn sound_joins_piece_by_piece() {
+        let merged = merged(&[
+            r#"{"choices":[{"delta":{"audio":{"id":"a1","data":"YWI=","transcript":"Hel"}}}]}"#,
+            r#"{"choices":[{"delta":{"audio":{"data":"Yw==","transcript":"lo"}}}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+        ]);
+
+        let audio = merged.audio().unwrap();
+        assert_eq!(
+            (audio.bytes(), audio.transcript()),
+            (b"abc".as_slice(), "Hello")
+        );
+    }
+
+    #[test]
+    fn a_message_beside_or_instead_of_a_delta_is_not_counted_twice() {
+        let merged = merged(&[
+            r#"{"choices":[{"message":{"content":"Hel"},"delta":{"content":"Hel"}}]}"#,
+            r#"{"choices":[{"message":{"content":"Hello"},"delta":{"content":"lo"}}]}"#,
+            r#"{"choices":[{"message":{"content":"!"},"finish_reason":"stop"}]}"#,
+        ]);
+
+        assert_eq!(merged.content(), "Hello!");
+    }
+
+    #[test]
+    fn chunks_of_another_shape_lose_nothing() {
+        for odd in [
+            r#"{"choices":{"delta":{"content":"a"},"finish_reason":"stop"}}"#,
+            r#"{"choices":[7,{"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[{"delta":"a","finish_reason":"stop"}]}"#,
+            r#"{"choices":[],"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
+        ] {
+            let merged = merged(&[odd]);
+            assert_eq!(merged.content(), "a", "{odd}");
+            assert_eq!(merged.finish_reason(), Some(&FinishReason::Stop), "{odd}");
+        }
+    }
+
+    #[test]
+    fn k13_a_chunk_that_cannot_be_read_is_told_and_a_keep_alive_is_not() {
+        let deep = format!(r#"{{"choices":[{{"delta":{}"#, r#"{"a":"#.repeat(200_000));
+        for broken in [
+            r#"{"choices":[{"delta":{"content":"a"#,
+            r#"{"choices":[{"delta":{"content":"a"}}],"n":NaN}"#,
+            r#"{"choices":[{"delta":{"audio":{"data":"?!"}}}]}"#,
+            &deep,
+        ] {
+            assert!(matches!(StreamEvent::decode(broken), StreamEvent::Broken));
+        }
+        for ignored in ["ping", "{keep-alive}", "[", "{", "\u{0}"] {
+            assert!(matches!(StreamEvent::decode(ignored), StreamEvent::Ignored));
+        }
     }
 
     #[test]

@@ -2,17 +2,19 @@ use bytes::Bytes;
 use http::Request;
 
 use super::{
-    ChatRequest, Dialect, Endpoint, Invalid, Message,
-    encode::{self, EVENTS, TEXT, Url},
+    ChatRequest, Dialect, Endpoint, Invalid, Message, ResponseFormat,
+    encode::{self, EVENTS, LIST, TEXT, Url, V1_ROUTES},
     invalid,
-    parameter::{ReasoningEffort, SEED, max_temperature},
+    parameter::{ReasoningEffort, SEED, Safety, max_temperature},
+    setters::setters,
 };
 
 /// A request for the answer to one prompt.
 ///
 /// It goes as a `GET` with the prompt in the path. A prompt that a path cannot hold (`.` and `..`,
-/// which vanish on the way, the empty one, and those that make the URL longer than 2,048
-/// characters) goes as a chat instead.
+/// which vanish on the way, the names of other routes, and those that make the URL longer than 2,048
+/// characters) goes as a chat instead. An empty prompt is refused: the service would answer one of
+/// its own invention.
 ///
 /// ```
 /// use blossom::protocol::{Endpoint, TextRequest};
@@ -30,22 +32,17 @@ pub struct TextRequest {
     top_p: Option<f64>,
     presence_penalty: Option<f64>,
     frequency_penalty: Option<f64>,
+    repetition_penalty: Option<f64>,
     max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
     seed: Option<i64>,
     reasoning_effort: Option<ReasoningEffort>,
+    voice: Option<String>,
+    safe: Safety,
+    referrer: Option<String>,
+    json: bool,
+    private: bool,
     stream: bool,
-}
-
-/// Writes the setters.
-macro_rules! setters {
-    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
-        $(#[$doc])*
-        #[must_use]
-        pub fn $name(mut self, value: $type) -> Self {
-            self.$name = Some(value.into());
-            self
-        }
-    )*};
 }
 
 impl TextRequest {
@@ -71,12 +68,41 @@ impl TextRequest {
         presence_penalty: f64;
         /// Lowers the chance of what is said often, -2 to 2.
         frequency_penalty: f64;
+        /// Lowers the chance of repetitions, 0 to 2.
+        repetition_penalty: f64;
         /// The most tokens of the answer.
         max_tokens: u64;
+        /// The most tokens of the answer, reasoning included.
+        max_completion_tokens: u64;
         /// Makes the answer repeatable, -1 to 2147483647. The service takes 0 if none is sent.
         seed: i64;
         /// How long a reasoning model thinks.
         reasoning_effort: ReasoningEffort;
+        /// The voice of a model that speaks its answer.
+        voice: impl Into<String>;
+        /// The name of the application, in the v1 dialect.
+        referrer: impl Into<String>;
+    }
+
+    /// Asks for a JSON object as the answer's text.
+    #[must_use]
+    pub const fn json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
+    /// What the service filters.
+    #[must_use]
+    pub const fn safe(mut self, safe: Safety) -> Self {
+        self.safe = safe;
+        self
+    }
+
+    /// Keeps the answer out of the public feed, in the v1 dialect.
+    #[must_use]
+    pub const fn private(mut self, private: bool) -> Self {
+        self.private = private;
+        self
     }
 
     /// Asks for a stream.
@@ -91,12 +117,26 @@ impl TextRequest {
             return Err(Invalid::new("prompt", "must not be empty"));
         }
         invalid::not_empty("model", self.model.as_deref())?;
+        invalid::not_empty("voice", self.voice.as_deref())?;
         let temperature = max_temperature(dialect);
         invalid::number("temperature", self.temperature, 0.0, temperature)?;
         invalid::number("top_p", self.top_p, 0.0, 1.0)?;
         invalid::number("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
         invalid::number("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
-        invalid::integer("seed", self.seed, SEED.0, SEED.1)
+        invalid::number("repetition_penalty", self.repetition_penalty, 0.0, 2.0)?;
+        invalid::count("max_tokens", self.max_tokens)?;
+        invalid::count("max_completion_tokens", self.max_completion_tokens)?;
+        invalid::integer("seed", self.seed, SEED.0, SEED.1)?;
+        let v1_only = [
+            ("private", self.private),
+            ("referrer", self.referrer.is_some()),
+        ];
+        match v1_only.into_iter().find(|(_, given)| *given) {
+            Some((name, _)) if dialect != Dialect::V1 => {
+                Err(Invalid::not_carried(name, "text", dialect))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The request as it goes on the wire, without a key.
@@ -106,14 +146,14 @@ impl TextRequest {
     /// [`Invalid`] names the parameter that is out of its range.
     pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
         self.validate(endpoint.dialect())?;
-        if !encode::fits_path(&self.prompt) {
-            return self.as_chat().encode(endpoint);
-        }
-        let path = match endpoint.dialect() {
-            Dialect::V1 => "/",
-            Dialect::Enter => "/generate/text/",
-            Dialect::Gen => "/text/",
+        let (path, taken) = match endpoint.dialect() {
+            Dialect::V1 => ("/", V1_ROUTES),
+            Dialect::Enter => ("/generate/text/", LIST),
+            Dialect::Gen => ("/text/", LIST),
         };
+        if !encode::fits_path(&self.prompt, taken) {
+            return self.to_chat().encode(endpoint);
+        }
         let mut url = Url::new(endpoint.base(), path).segment(&self.prompt);
         url.pair("model", self.model.as_deref());
         url.pair("system", self.system.as_deref());
@@ -121,22 +161,36 @@ impl TextRequest {
         url.pair("top_p", self.top_p);
         url.pair("presence_penalty", self.presence_penalty);
         url.pair("frequency_penalty", self.frequency_penalty);
+        url.pair("repetition_penalty", self.repetition_penalty);
         url.pair("max_tokens", self.max_tokens);
+        url.pair("max_completion_tokens", self.max_completion_tokens);
         url.pair("seed", self.seed);
         url.pair("reasoning_effort", self.reasoning_effort);
+        url.pair("voice", self.voice.as_deref());
+        url.pair("safe", (!self.safe.is_empty()).then_some(self.safe));
+        url.pair("referrer", self.referrer.as_deref());
+        url.flag("json", self.json);
+        url.flag("private", self.private);
         url.flag("stream", self.stream);
         if url.is_too_long() {
-            return self.as_chat().encode(endpoint);
+            return self.to_chat().encode(endpoint);
         }
         let accept = if self.stream { EVENTS } else { TEXT };
         Ok(encode::get(url.build()?, accept))
     }
 
     /// The same as a chat.
-    fn as_chat(&self) -> ChatRequest {
+    #[must_use]
+    pub fn to_chat(&self) -> ChatRequest {
         let system = self.system.as_ref().map(Message::system);
         let user = Message::user(&self.prompt);
-        let mut chat = ChatRequest::new(system.into_iter().chain([user])).stream(self.stream);
+        let mut chat = ChatRequest::new(system.into_iter().chain([user]))
+            .stream(self.stream)
+            .safe(self.safe)
+            .private(self.private);
+        if self.json {
+            chat = chat.response_format(ResponseFormat::json());
+        }
         macro_rules! copy {
             ($($name:ident),*) => {$(
                 if let Some(value) = &self.$name {
@@ -150,9 +204,13 @@ impl TextRequest {
             top_p,
             presence_penalty,
             frequency_penalty,
+            repetition_penalty,
             max_tokens,
+            max_completion_tokens,
             seed,
-            reasoning_effort
+            reasoning_effort,
+            voice,
+            referrer
         );
         chat
     }

@@ -1,4 +1,6 @@
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _,
+};
 use serde_json::Value;
 
 use super::{Invalid, invalid};
@@ -23,6 +25,8 @@ pub struct Tool(Kind);
 enum Kind {
     Function(Function),
     BuiltIn(String),
+    /// A built-in tool with something that only functions have.
+    Misused(&'static str),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -55,29 +59,32 @@ impl Tool {
         Self(Kind::BuiltIn(kind.into()))
     }
 
-    /// What the function does, for the model. Not for built-in tools.
+    /// What the function does, for the model. A built-in tool with one is refused.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
-        if let Kind::Function(function) = &mut self.0 {
-            function.description = Some(description.into());
+        match &mut self.0 {
+            Kind::Function(function) => function.description = Some(description.into()),
+            other => *other = Kind::Misused("description"),
         }
         self
     }
 
-    /// The JSON schema of the arguments, an object. Not for built-in tools.
+    /// The JSON schema of the arguments, an object. A built-in tool with one is refused.
     #[must_use]
     pub fn parameters(mut self, schema: impl Into<Value>) -> Self {
-        if let Kind::Function(function) = &mut self.0 {
-            function.parameters = Some(schema.into());
+        match &mut self.0 {
+            Kind::Function(function) => function.parameters = Some(schema.into()),
+            other => *other = Kind::Misused("parameters"),
         }
         self
     }
 
-    /// Whether arguments must follow the schema exactly. Not for built-in tools.
+    /// Whether arguments must follow the schema exactly. A built-in tool with this is refused.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
-        if let Kind::Function(function) = &mut self.0 {
-            function.strict = Some(strict);
+        match &mut self.0 {
+            Kind::Function(function) => function.strict = Some(strict),
+            other => *other = Kind::Misused("strict"),
         }
         self
     }
@@ -88,6 +95,7 @@ impl Tool {
         match &self.0 {
             Kind::Function(function) => &function.name,
             Kind::BuiltIn(kind) => kind,
+            Kind::Misused(_) => "",
         }
     }
 
@@ -106,6 +114,10 @@ impl Tool {
                     _ => Ok(()),
                 }
             }
+            Kind::Misused(what) => Err(Invalid::new(
+                named(&format!(".function.{what}")),
+                "is for functions only, not for built-in tools",
+            )),
             Kind::BuiltIn(kind) if BUILT_IN.contains(&kind.as_str()) => Ok(()),
             Kind::BuiltIn(_) => Err(Invalid::new(
                 named(".type"),
@@ -132,6 +144,7 @@ impl Serialize for Tool {
                 r#type: kind,
                 function: None,
             },
+            Kind::Misused(what) => return Err(S::Error::custom(what)),
         }
         .serialize(serializer)
     }
@@ -260,23 +273,30 @@ impl Serialize for ToolCall {
 
 impl<'de> Deserialize<'de> for ToolCall {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // History that was kept in another form than text may not be borrowed from.
         #[derive(Deserialize)]
         struct Wire {
             #[serde(default)]
-            id: String,
+            id: Option<String>,
             function: Called,
         }
         #[derive(Deserialize)]
         struct Called {
             name: String,
             #[serde(default)]
-            arguments: String,
+            arguments: Value,
         }
         let wire = Wire::deserialize(deserializer)?;
+        let arguments = match wire.function.arguments {
+            Value::String(arguments) => arguments,
+            Value::Null => String::new(),
+            // Some servers do not pack them into a text.
+            unpacked => unpacked.to_string(),
+        };
         Ok(Self::new(
-            wire.id,
+            wire.id.unwrap_or_default(),
             wire.function.name,
-            wire.function.arguments,
+            arguments,
         ))
     }
 }
@@ -321,6 +341,9 @@ mod tests {
         let text = serde_json::to_string(&call).unwrap();
         assert_eq!(serde_json::from_str::<ToolCall>(&text).unwrap(), call);
         assert_eq!(call.parse::<Value>().unwrap(), json!({"a": 1}));
+        let unpacked = r#"{"id":null,"function":{"name":"f","arguments":{"a":1}}}"#;
+        let read: ToolCall = serde_json::from_str(unpacked).unwrap();
+        assert_eq!(read.arguments(), r#"{"a":1}"#);
         assert_eq!(
             ToolCall::new("", "f", " ").parse::<Value>().unwrap(),
             json!({})
@@ -338,6 +361,10 @@ mod tests {
                 "tools[3].function.parameters",
             ),
             (Tool::built_in("function"), "tools[3].type"),
+            (
+                Tool::built_in("google_search").strict(true),
+                "tools[3].function.strict",
+            ),
         ];
         for (tool, parameter) in wrong {
             assert_eq!(tool.validate(3).unwrap_err().parameter(), parameter);

@@ -24,7 +24,10 @@ impl Events {
         self.decoder.push(frame.clone());
         loop {
             match self.decoder.next_event() {
-                Ok(Some(event)) => look(event.data(), &mut self.begun, record),
+                Ok(Some(event)) => {
+                    self.broken |= is_cut(event.data());
+                    look(event.data(), &mut self.begun, record);
+                }
                 Ok(None) => return self.begun,
                 Err(_) => {
                     self.broken = true;
@@ -38,13 +41,22 @@ impl Events {
     pub(super) fn end(&mut self, end: End, record: &mut Record) -> bool {
         while end == End::Complete && !self.broken {
             match self.decoder.finish() {
-                Ok(Some(event)) => look(event.data(), &mut self.begun, record),
+                Ok(Some(event)) => {
+                    self.broken |= is_cut(event.data());
+                    look(event.data(), &mut self.begun, record);
+                }
                 Ok(None) => break,
                 Err(_) => self.broken = true,
             }
         }
         !self.broken && record.finish_reason.is_some()
     }
+}
+
+/// Whether an event's JSON has lost its end: the reader will find that out, so it is no answer.
+fn is_cut(data: &[u8]) -> bool {
+    let data = data.trim_ascii();
+    data.first() == Some(&b'{') && data.last() != Some(&b'}')
 }
 
 /// Looks into an event, if it can hold what matters or the answer has not begun.

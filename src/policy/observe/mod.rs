@@ -194,6 +194,24 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_may_repeat_the_whole_message_beside_each_delta() {
+        let both = r#"{"choices":[{"message":{"content":"Ca"},"delta":{"content":"a"},
+            "finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
+        let seen = stream(&events(&[&both.replace('\n', "")]));
+
+        assert_eq!(seen.finish_reason, Some(FinishReason::Stop));
+        assert!(seen.complete);
+    }
+
+    #[test]
+    fn an_event_that_was_cut_in_its_middle_is_no_answer() {
+        let cut = WORD.get(..WORD.len() - 9).unwrap();
+
+        assert!(!stream(&events(&[cut, STOP, "[DONE]"])).complete);
+        assert!(stream(&events(&["ping", WORD, STOP])).complete);
+    }
+
+    #[test]
     fn done_proves_nothing_and_errors_are_no_answer() {
         assert!(!stream(&events(&[WORD, "[DONE]"])).complete);
 

@@ -40,8 +40,11 @@ struct Choice<'a> {
     finish_reason: LenientText<'a>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
-    #[serde(borrow, default, alias = "message")]
+    #[serde(borrow, default)]
     delta: Option<Delta<'a>>,
+    // Of a whole reply; some streams repeat it beside each delta.
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -79,13 +82,22 @@ impl Seen<'_> {
         if let Some(reason) = choice.finish_reason.some() {
             record.finish_reason = Some(FinishReason::from(reason));
         }
-        choice.delta.as_ref().is_some_and(Delta::is_answer)
+        match (&choice.delta, choice.message) {
+            (Some(delta), _) => delta.is_answer(),
+            (None, Some(message)) => {
+                let message = serde_json::from_str::<Delta<'_>>(message.get());
+                message.is_ok_and(|message| message.is_answer())
+            }
+            (None, None) => false,
+        }
     }
 
     /// Whether it has a choice with a message.
     pub(super) fn has_message(&self) -> bool {
         let mut choices = self.choices.iter().flatten();
-        choices.next().is_some_and(|choice| choice.delta.is_some())
+        choices
+            .next()
+            .is_some_and(|choice| choice.delta.is_some() || choice.message.is_some())
     }
 }
 
