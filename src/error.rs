@@ -75,6 +75,8 @@ pub enum ErrorKind {
     ContentPolicy,
     /// The account or the key has no balance left.
     Payment,
+    /// A file of the caller's could not be read or written.
+    Io,
 }
 
 impl ErrorKind {
@@ -96,6 +98,7 @@ impl ErrorKind {
             Self::Lagged => "the stream fell behind",
             Self::ContentPolicy => "refused by the content policy",
             Self::Payment => "payment required",
+            Self::Io => "a file",
         }
     }
 

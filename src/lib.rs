@@ -33,7 +33,7 @@ pub use blossom_layers::body::ReqBody as Body;
 
 pub use self::{
     builder::{Builder, FromService},
-    client::{Blossom, Text, TextStream},
+    client::{Blossom, Image, Speech, Text, TextStream},
     error::{Error, ErrorKind, Result},
-    protocol::{Delta, Dialect, Endpoint},
+    protocol::{Delta, Dialect, Endpoint, Quality},
 };

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::response::Parts;
 
 use crate::{
     layers::types::{CacheStatus, FinishReason, Outcome, Timing, Usage},
-    protocol::{Accumulator, ToolCall},
+    protocol::{Accumulator, ChatAudio, Message, ToolCall},
 };
 
 /// The answer to a text call.
@@ -19,6 +20,7 @@ pub struct Text {
     pub(super) tool_calls: Vec<ToolCall>,
     pub(super) finish_reason: Option<FinishReason>,
     pub(super) citations: Vec<String>,
+    pub(super) audio: Option<ChatAudio>,
     pub(super) meta: Meta,
 }
 
@@ -92,6 +94,19 @@ impl Text {
         &self.citations
     }
 
+    /// What the model says aloud, where it was asked to speak; [`content`](Self::content) is empty
+    /// then.
+    #[must_use]
+    pub const fn audio(&self) -> Option<&ChatAudio> {
+        self.audio.as_ref()
+    }
+
+    /// The answer as a message of the history, calls of tools included.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        Message::assistant(self.content()).tool_calls(self.tool_calls.iter().cloned())
+    }
+
     /// The upstream's name for the request.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -123,6 +138,7 @@ impl fmt::Display for Text {
 #[derive(Clone, Default)]
 pub struct Partial {
     text: Text,
+    body: Bytes,
     events: u64,
     bytes: u64,
 }
@@ -131,13 +147,24 @@ impl Partial {
     pub(super) fn of_stream(text: Text, events: u64, bytes: u64) -> Self {
         Self {
             text,
+            body: Bytes::new(),
             events,
             bytes,
         }
     }
 
+    /// Of an answer that came whole, and is not what was asked for.
+    pub(super) const fn of_text(text: Text) -> Self {
+        Self {
+            text,
+            body: Bytes::new(),
+            events: 0,
+            bytes: 0,
+        }
+    }
+
     /// Of a reply that is no stream only plain text can be shown before it is whole.
-    pub(super) fn of_body(head: &Parts, arrived: &[u8]) -> Self {
+    pub(super) fn of_body(head: &Parts, arrived: &Bytes) -> Self {
         let mut text = Text {
             meta: Meta::of(head),
             ..Text::default()
@@ -147,6 +174,7 @@ impl Partial {
         }
         Self {
             text,
+            body: arrived.clone(),
             events: 0,
             bytes: arrived.len() as u64,
         }
@@ -162,6 +190,12 @@ impl Partial {
     #[must_use]
     pub const fn text(&self) -> &Text {
         &self.text
+    }
+
+    /// What had arrived of a reply that is no stream, as it came; empty for a stream.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// How many events had arrived; 0 if the reply is no stream.
@@ -207,6 +241,7 @@ impl Text {
             reasoning: deltas.reasoning().map(str::to_owned),
             citations: deltas.citations().to_vec(),
             tool_calls: deltas.tool_calls().to_vec(),
+            audio: deltas.audio().cloned(),
             content: deltas.into_content(),
         }
     }

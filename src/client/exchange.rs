@@ -147,7 +147,8 @@ impl<D: Decode> Future for Exchange<D> {
                         1,
                         result.and_then(|body| {
                             if head.status.is_success() {
-                                decode.decode(head, &body)
+                                let decoded = decode.decode(head, &body);
+                                decoded.map_err(|error| keep(error, head, &body))
                             } else {
                                 Err(failed_answer(head, &body))
                             }
@@ -168,6 +169,14 @@ impl<D: Decode> Future for Exchange<D> {
         let elapsed = this.started.elapsed();
         Poll::Ready(result.map_err(|error| error.after(attempts, elapsed)))
     }
+}
+
+/// What came is lost to nobody, also where it is not what was asked for.
+fn keep(error: Error, head: &Parts, body: &Bytes) -> Error {
+    if error.partial().is_some() {
+        return error;
+    }
+    error.with_partial(Partial::of_body(head, body))
 }
 
 impl Reading {

@@ -1,17 +1,18 @@
 //! From what went wrong in the stack or on the wire to the client's [`Error`].
 
 use bytes::Bytes;
-use http::{StatusCode, response::Parts};
+use http::response::Parts;
 
-use super::Partial;
+use super::{Partial, judge::judge};
 use crate::{
     Error, ErrorKind,
     layers::{
         BoxError, cause_ref,
         sse::{self, DecodeError},
         timeout::{Clock, Elapsed, Unread},
+        types::{Refusal, RefusalKind},
     },
-    protocol::{self, Failure, Form, Invalid},
+    protocol::{self, Failure, Invalid},
     transport::{
         ConnectCause, ConnectError, InvalidResponse, NoAuthority, PlainHttpRefused, TlsUnavailable,
         UnsupportedScheme, UserInfoRefused, nothing_was_sent,
@@ -25,6 +26,7 @@ const SNIPPET_CHARS: usize = 200;
 pub(crate) fn invalid(invalid: &Invalid) -> Error {
     Error::new(ErrorKind::InvalidRequest, invalid.to_string())
         .with_retryable(false)
+        .with_suggestion("change the parameter that the message names")
         .with_source(invalid.clone())
 }
 
@@ -32,9 +34,14 @@ pub(crate) fn invalid(invalid: &Invalid) -> Error {
 pub(crate) fn of_call(error: BoxError) -> Error {
     typed(error, |error| {
         // A generation may have begun: whether to pay for another is not ours to say.
-        let retryable = nothing_was_sent(&*error);
+        let (retryable, suggestion) = if nothing_was_sent(&*error) {
+            (true, "send it again: nothing had been sent")
+        } else {
+            (false, "send it again if it may be paid for twice")
+        };
         Error::new(ErrorKind::Connect, error.to_string())
             .with_retryable(retryable)
+            .with_suggestion(suggestion)
             .with_source(error)
     })
 }
@@ -42,7 +49,9 @@ pub(crate) fn of_call(error: BoxError) -> Error {
 /// The body failed after its head had arrived.
 pub(crate) fn of_body(error: BoxError, partial: Partial) -> Error {
     typed(error, |error| {
-        Error::new(ErrorKind::Truncated, error.to_string()).with_source(error)
+        Error::new(ErrorKind::Truncated, error.to_string())
+            .with_suggestion(TRUNCATED)
+            .with_source(error)
     })
     .with_partial(partial)
 }
@@ -70,33 +79,100 @@ fn typed(error: BoxError, other: impl FnOnce(BoxError) -> Error) -> Error {
             .with_suggestion("read the stream without long pauses, or raise max_unread")
             .with_source(error)
     } else if let Some(cut) = cause_ref::<sse::Truncated>(&*error) {
-        Error::new(ErrorKind::Truncated, cut.to_string()).with_source(error)
+        Error::new(ErrorKind::Truncated, cut.to_string())
+            .with_suggestion(TRUNCATED)
+            .with_source(error)
     } else if let Some(decode) = cause_ref::<DecodeError>(&*error) {
         Error::new(ErrorKind::Decode, decode.to_string())
             .with_retryable(false)
+            .with_suggestion(NOT_THE_SERVICE)
             .with_source(error)
+    } else if let Some(refusal) = cause_ref::<Refusal>(&*error).copied() {
+        refused(refusal, error)
     } else {
         transport(error, other)
     }
 }
 
+/// A layer of the stack refused; which one, its own words tell.
+fn refused(refusal: Refusal, error: BoxError) -> Error {
+    let (kind, retryable, suggestion) = match refusal.kind() {
+        RefusalKind::Timeout => (
+            ErrorKind::Timeout,
+            true,
+            "raise the timeout of the layer that the message names",
+        ),
+        RefusalKind::RateLimited => (
+            ErrorKind::RateLimited,
+            true,
+            "send fewer requests at once, or wait for what retry_after() says",
+        ),
+        RefusalKind::TooLarge => (
+            ErrorKind::InvalidRequest,
+            false,
+            "send less, or raise the limit that the message names",
+        ),
+        RefusalKind::Unavailable => (
+            ErrorKind::Upstream,
+            true,
+            "the service fails too often: wait for what retry_after() says",
+        ),
+        // Too much is under way; later kinds are refusals too.
+        _ => (
+            ErrorKind::Overloaded,
+            true,
+            "send fewer requests at once, or raise the limit",
+        ),
+    };
+    Error::new(kind, error.to_string())
+        .with_retryable(retryable)
+        .with_retry_after(refusal.wait())
+        .with_suggestion(suggestion)
+        .with_source(error)
+}
+
 fn transport(error: BoxError, other: impl FnOnce(BoxError) -> Error) -> Error {
     if let Some(connect) = cause_ref::<ConnectError>(&*error) {
-        let kind = match connect.cause() {
-            ConnectCause::Timeout => ErrorKind::Timeout,
-            _ => ErrorKind::Connect,
+        let (kind, retryable, suggestion) = match connect.cause() {
+            ConnectCause::Refused => (
+                ErrorKind::Connect,
+                true,
+                "check the port of the base URL, and that the service runs",
+            ),
+            ConnectCause::Dns => (
+                ErrorKind::Connect,
+                true,
+                "check the host of the base URL, and the network",
+            ),
+            ConnectCause::Timeout => (
+                ErrorKind::Timeout,
+                true,
+                "check the network, or raise connect_timeout",
+            ),
+            ConnectCause::Tls => (
+                ErrorKind::Connect,
+                false,
+                "check the certificate, its dates and the host's name",
+            ),
+            ConnectCause::Proxy => (
+                ErrorKind::Connect,
+                true,
+                "check the proxy's address and its user name and password",
+            ),
+            _ => (ErrorKind::Connect, true, "check the network"),
         };
-        let retryable = connect.cause() != ConnectCause::Tls;
         Error::new(kind, connect.to_string())
             .with_retryable(retryable)
-            .with_suggestion("check the base URL and the network; connect_timeout is the limit")
+            .with_suggestion(suggestion)
             .with_source(error)
     } else if is_refused(&error) {
-        Error::new(ErrorKind::InvalidRequest, error.to_string()).with_source(error)
+        Error::new(ErrorKind::InvalidRequest, error.to_string())
+            .with_suggestion("check the URI: its scheme, its host, and that it holds no password")
+            .with_source(error)
     } else if let Some(response) = cause_ref::<InvalidResponse>(&*error) {
         Error::new(ErrorKind::Decode, response.to_string())
             .with_retryable(false)
-            .with_suggestion("check the base URL: what answers there is no such service")
+            .with_suggestion(NOT_THE_SERVICE)
             .with_source(error)
     } else {
         other(error)
@@ -120,74 +196,14 @@ pub(crate) fn failed_answer(head: &Parts, body: &Bytes) -> Error {
 
 /// A failure that the upstream told, by status or inside a body.
 pub(crate) fn of_failure(failure: &Failure) -> Error {
-    let status = failure.upstream_status().unwrap_or(failure.status());
-    let (kind, retryable, suggestion) = judge(failure, status);
-    let mut error = Error::new(kind, failure.message())
+    let verdict = judge(failure);
+    Error::new(verdict.kind, failure.message())
         .with_status(failure.status())
         .with_retry_after(failure.retry_after())
         .with_request_id(failure.request_id().map(str::to_owned))
-        .with_retryable(retryable);
-    if let Some(suggestion) = suggestion {
-        error = error.with_suggestion(suggestion);
-    }
-    error
+        .with_retryable(verdict.retryable)
+        .with_suggestion(verdict.suggestion)
 }
-
-/// Kind, whether another try can help, and what may help.
-fn judge(failure: &Failure, status: StatusCode) -> (ErrorKind, bool, Option<&'static str>) {
-    use ErrorKind::{ContentPolicy, InvalidRequest, Payment, RateLimited, Unauthorized, Upstream};
-    if failure.form() == Form::Notice {
-        return (Payment, false, Some(PAY));
-    }
-    if matches!(
-        failure.code(),
-        Some("content_policy_violation" | "content_filter")
-    ) {
-        return (ContentPolicy, false, Some("change the prompt"));
-    }
-    if failure.code() == Some("insufficient_quota") {
-        return (Payment, false, Some(PAY));
-    }
-    match status.as_u16() {
-        401 => (
-            Unauthorized,
-            false,
-            Some("check the API key: .api_key(..) or BLOSSOM_API_KEY"),
-        ),
-        403 => (
-            Unauthorized,
-            false,
-            Some("the key may not do this: check its models, scopes and expiry"),
-        ),
-        402 => (Payment, false, Some(PAY)),
-        404 | 405 | 410 => (
-            InvalidRequest,
-            false,
-            Some("check the model with client.models(), and the endpoint's dialect and base URL"),
-        ),
-        408 | 504 | 524 => (
-            ErrorKind::Timeout,
-            true,
-            Some("try again, or ask for fewer tokens"),
-        ),
-        413 => (
-            InvalidRequest,
-            false,
-            Some("send less: the service takes 20 MiB at most"),
-        ),
-        422 => (ContentPolicy, false, Some("change the prompt")),
-        429 => (
-            RateLimited,
-            true,
-            Some("send fewer requests at once, or wait for what retry_after() says"),
-        ),
-        400..=499 => (InvalidRequest, false, None),
-        500..=599 => (Upstream, true, Some("the service failed: try again later")),
-        _ => (Upstream, false, None),
-    }
-}
-
-const PAY: &str = "add balance to the account, or raise the budget of the key";
 
 /// A reply larger than the client takes.
 pub(crate) fn too_large(limit: usize) -> Error {
@@ -196,7 +212,7 @@ pub(crate) fn too_large(limit: usize) -> Error {
         format!("the reply is larger than {limit} bytes"),
     )
     .with_retryable(false)
-    .with_suggestion("raise max_response_bytes")
+    .with_suggestion("raise max_response_bytes, or ask for less")
 }
 
 /// A successful reply that is not what was asked for.
@@ -216,57 +232,11 @@ pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
     Error::new(ErrorKind::Decode, message)
         .with_status(head.status)
         .with_retryable(false)
-        .with_suggestion("check the endpoint's dialect and base URL")
+        .with_suggestion(NOT_THE_SERVICE)
 }
 
-#[cfg(test)]
-mod tests {
-    use http::HeaderMap;
+/// What may help where an answer broke off.
+pub(crate) const TRUNCATED: &str = "ask again; what had arrived is in partial()";
 
-    use super::*;
-
-    fn judged(status: u16, body: &str) -> Error {
-        let status = StatusCode::from_u16(status).unwrap();
-        of_failure(&Failure::decode(status, &HeaderMap::new(), body.as_bytes()))
-    }
-
-    #[test]
-    fn the_true_status_inside_502_decides() {
-        let envelope = |upstream: u16| {
-            format!(
-                r#"{{"status":502,"success":false,"error":{{"code":"BAD_GATEWAY","message":"provider","details":{{"upstreamStatus":{upstream}}}}}}}"#
-            )
-        };
-        assert!(!judged(502, &envelope(401)).is_retryable());
-        assert_eq!(judged(502, &envelope(429)).kind(), ErrorKind::RateLimited);
-        assert!(judged(502, &envelope(429)).is_retryable());
-        assert_eq!(
-            judged(502, &envelope(401)).status(),
-            Some(StatusCode::BAD_GATEWAY)
-        );
-    }
-
-    #[test]
-    fn what_will_not_heal_is_not_retryable() {
-        for status in [400, 401, 402, 403, 404, 405, 413, 422] {
-            assert!(!judged(status, "").is_retryable(), "{status}");
-        }
-        for status in [408, 429, 500, 502, 503, 504, 520, 524] {
-            assert!(judged(status, "").is_retryable(), "{status}");
-        }
-    }
-
-    #[test]
-    fn a_quota_that_is_used_up_is_a_matter_of_payment() {
-        let body = r#"{"error":{"message":"no more","code":"insufficient_quota"}}"#;
-
-        assert_eq!(judged(429, body).kind(), ErrorKind::Payment);
-        assert!(!judged(429, body).is_retryable());
-    }
-
-    #[test]
-    fn an_unknown_error_of_the_stack_is_one_of_the_connection() {
-        let error = of_call(Box::new(std::io::Error::other("refused")));
-        assert_eq!(error.kind(), ErrorKind::Connect);
-    }
-}
+const NOT_THE_SERVICE: &str =
+    "check the endpoint's base URL and dialect: what answers there is not such a service";

@@ -1,13 +1,23 @@
 //! Typed calls over one stack.
 
 mod answer;
+mod audio;
 mod exchange;
 mod failure;
+mod file;
+mod image;
+mod judge;
+mod macros;
+mod media;
 mod models;
 mod options;
 mod service;
+mod stored;
 mod stream;
+#[cfg(test)]
+mod table;
 mod text;
+mod typed;
 
 use std::{
     fmt,
@@ -20,8 +30,14 @@ use tower_service::Service;
 
 use self::exchange::{Decode, Exchange};
 pub(crate) use self::service::Stack;
+#[cfg(feature = "schema")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+pub use self::typed::{ParseCall, Typed};
 pub use self::{
     answer::{Partial, Text},
+    audio::{AudioCalls, Speak, Speech, SpeechCall},
+    file::Save,
+    image::{Draw, Image, ImageCall, ImageCalls},
     models::{Models, ModelsCall},
     service::{ResponseBody, ResponseFuture},
     stream::TextStream,
@@ -31,6 +47,7 @@ use crate::{
     Builder, Endpoint, Result,
     builder::{FromService, Settings},
     layers::{BoxError, body::ReqBody},
+    protocol::ModelKind,
 };
 
 /// The client.
@@ -139,7 +156,20 @@ impl Blossom {
         TextCalls::new(self)
     }
 
-    /// The text models of the service.
+    /// Image calls.
+    #[must_use]
+    pub const fn image(&self) -> ImageCalls<'_> {
+        ImageCalls::new(self)
+    }
+
+    /// Speech calls.
+    #[must_use]
+    pub const fn audio(&self) -> AudioCalls<'_> {
+        AudioCalls::new(self)
+    }
+
+    /// The text models of the service; for others see [`ImageCalls::models`] and
+    /// [`AudioCalls::models`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -152,7 +182,7 @@ impl Blossom {
     /// # }
     /// ```
     pub fn models(&self) -> Models {
-        Models::new(self.clone())
+        Models::new(self.clone(), ModelKind::Text)
     }
 
     fn exchange<D: Decode>(&self, request: Result<Request<ReqBody>>, decode: D) -> Exchange<D> {

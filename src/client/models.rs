@@ -1,24 +1,20 @@
 //! The list of models.
 
-use std::{
-    future::{Future, IntoFuture},
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::future::IntoFuture;
 
 use bytes::Bytes;
 use http::response::Parts;
 
 use super::{
     Blossom,
-    exchange::{Decode, Exchange},
+    exchange::Decode,
     failure::unexpected,
+    macros::{calls, options},
     options::Options,
 };
 use crate::{
     Result,
-    protocol::{Model, ModelsRequest, decode_models},
+    protocol::{ModelKind, ModelList, ModelsRequest, decode_models},
 };
 
 /// A call for the models of the service; see [`Blossom::models`].
@@ -26,61 +22,45 @@ use crate::{
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Models {
     client: Blossom,
+    request: ModelsRequest,
     options: Options,
 }
 
 impl Models {
-    pub(super) fn new(client: Blossom) -> Self {
+    pub(super) fn new(client: Blossom, kind: ModelKind) -> Self {
         Self {
             client,
+            request: ModelsRequest::new(kind),
             options: Options::default(),
         }
     }
 
-    /// Adds a header to the request. One that is not legal is refused when the call is made.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.options.header(name, value);
-        self
-    }
-
-    /// Gives this call `timeout` in all.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = Some(timeout);
-        self
-    }
+    options! {}
 }
 
 impl IntoFuture for Models {
-    type Output = Result<Vec<Model>>;
+    type Output = Result<ModelList>;
     type IntoFuture = ModelsCall;
 
     fn into_future(self) -> ModelsCall {
-        let encoded = ModelsRequest::default().encode(&self.client.settings().endpoint);
+        let encoded = self.request.encode(&self.client.settings().endpoint);
         let request = self.options.finish(encoded);
         ModelsCall(self.client.exchange(request, DecodeModels))
     }
 }
 
-/// A call for models on its way. Dropping it cancels the request.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless polled"]
-pub struct ModelsCall(Exchange<DecodeModels>);
-
-impl Future for ModelsCall {
-    type Output = Result<Vec<Model>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
-    }
+calls! {
+    /// A call for models on its way. Dropping it cancels the request.
+    ModelsCall(DecodeModels) -> ModelList;
 }
 
 #[derive(Debug, Clone, Copy)]
 struct DecodeModels;
 
 impl Decode for DecodeModels {
-    type Output = Vec<Model>;
+    type Output = ModelList;
 
-    fn decode(self, head: &Parts, body: &Bytes) -> Result<Vec<Model>> {
+    fn decode(self, head: &Parts, body: &Bytes) -> Result<ModelList> {
         decode_models(body)
             .map_err(|error| unexpected(head, body, "a list of models").with_source(error))
     }

@@ -45,7 +45,11 @@ impl Options {
             .map_err(|invalid| failure::invalid(&invalid))?
             .map(ReqBody::full);
         if let Some(illegal) = self.illegal {
-            return Err(Error::new(ErrorKind::InvalidRequest, illegal));
+            return Err(
+                Error::new(ErrorKind::InvalidRequest, illegal).with_suggestion(
+                    "header names and values are printable ASCII, without line ends",
+                ),
+            );
         }
         for (name, value) in &self.headers {
             request.headers_mut().append(name, value.clone());

@@ -154,6 +154,13 @@ impl TextStream {
             self.bytes += event.data().len() as u64;
             match self.decoder.decode(&event.data_lossy()) {
                 StreamEvent::Ignored => {}
+                StreamEvent::Broken => {
+                    let error = self
+                        .broken(ErrorKind::Decode, "a chunk of the stream cannot be read")
+                        .with_retryable(true)
+                        .with_suggestion(failure::TRUNCATED);
+                    return Poll::Ready(Some(Err(error)));
+                }
                 StreamEvent::Done => {
                     self.drain(cx);
                     return Poll::Ready(self.ended().err().map(Err));
@@ -185,7 +192,7 @@ impl TextStream {
                     ErrorKind::Truncated,
                     "the stream ended before the answer was finished",
                 )
-                .with_suggestion("ask again; what had arrived is in partial()")),
+                .with_suggestion(failure::TRUNCATED)),
             Some(FinishFailure::ContentFilter) => Err(self
                 .broken(
                     ErrorKind::ContentPolicy,
@@ -193,7 +200,9 @@ impl TextStream {
                 )
                 .with_retryable(false)
                 .with_suggestion("change the prompt")),
-            Some(_) => Err(self.broken(ErrorKind::Upstream, "the upstream failed in mid-stream")),
+            Some(_) => Err(self
+                .broken(ErrorKind::Upstream, "the upstream failed in mid-stream")
+                .with_suggestion(failure::TRUNCATED)),
         }
     }
 

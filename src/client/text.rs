@@ -1,29 +1,25 @@
 //! Text: a prompt, or a chat.
 
-use std::{
-    fmt,
-    future::{Future, IntoFuture},
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::future::IntoFuture;
 
 use bytes::Bytes;
 use http::response::Parts;
 
 use super::{
-    Blossom, Text, TextStream,
+    Blossom, Models, Partial, Text, TextStream,
     answer::Meta,
-    exchange::{Decode, Exchange},
+    exchange::Decode,
     failure::{self, unexpected},
+    macros::{calls, opaque, options, settings},
     options::Options,
     stream::OpenStream,
 };
 use crate::{
-    Result,
+    Error, Result,
     protocol::{
-        ChatReply, ChatRequest, Failure, Message, ReasoningEffort, ResponseFormat, Stop,
-        TextRequest, Tool, ToolChoice, reply_usage,
+        AudioOutput, ChatAudio, ChatReply, ChatRequest, Failure, Message, Modality,
+        ReasoningEffort, ResponseFormat, Safety, SearchContext, Stop, TextRequest, Tool,
+        ToolChoice, reply_usage,
     },
 };
 
@@ -80,35 +76,11 @@ impl<'a> TextCalls<'a> {
             options: Options::default(),
         }
     }
-}
 
-/// Writes the settings that a call passes on to its request.
-macro_rules! settings {
-    ($($(#[$doc:meta])* $name:ident($value:ty);)*) => {$(
-        $(#[$doc])*
-        pub fn $name(mut self, value: $value) -> Self {
-            self.request = self.request.$name(value);
-            self
-        }
-    )*};
-}
-
-/// Writes the settings that concern the call and not its request.
-macro_rules! options {
-    () => {
-        /// Adds a header to the request. One that is not legal is refused when the call is made.
-        pub fn header(mut self, name: &str, value: &str) -> Self {
-            self.options.header(name, value);
-            self
-        }
-
-        /// Gives this call `timeout` in all, to the end of its body. The client's own
-        /// `total_timeout` holds if it is shorter.
-        pub fn timeout(mut self, timeout: Duration) -> Self {
-            self.options.timeout = Some(timeout);
-            self
-        }
-    };
+    /// The models that write, as [`Blossom::models`].
+    pub fn models(&self) -> Models {
+        self.client.models()
+    }
 }
 
 /// A call for the answer to one prompt. Await it for the whole answer, or open a
@@ -126,26 +98,49 @@ pub struct Generate {
 impl Generate {
     settings! {
         /// The model. Not sent unless set: the service has a default of its own.
-        model(impl Into<String>);
+        model(value: impl Into<String>);
         /// A system message.
-        system(impl Into<String>);
+        system(value: impl Into<String>);
         /// How much chance there is, 0 to 2. The service's default is its provider's.
-        temperature(f64);
+        temperature(value: f64);
         /// Samples from the likeliest part of this mass, 0 to 1.
-        top_p(f64);
+        top_p(value: f64);
         /// Lowers the chance of what has been said, -2 to 2.
-        presence_penalty(f64);
+        presence_penalty(value: f64);
         /// Lowers the chance of what is said often, -2 to 2.
-        frequency_penalty(f64);
+        frequency_penalty(value: f64);
+        /// Lowers the chance of repetitions, 0 to 2.
+        repetition_penalty(value: f64);
         /// The most tokens of the answer.
-        max_tokens(u64);
+        max_tokens(value: u64);
+        /// The most tokens of the answer, reasoning included.
+        max_completion_tokens(value: u64);
         /// Makes the answer repeatable, -1 to 2147483647. Another seed gets another answer; the
         /// same request gets the same answer from the service's own cache, whatever the temperature.
-        seed(i64);
+        seed(value: i64);
         /// How long a reasoning model thinks.
-        reasoning_effort(ReasoningEffort);
+        reasoning_effort(value: ReasoningEffort);
+        /// Asks for a JSON object as the answer's text. Default: off.
+        json(on: bool);
+        /// The voice of a model that speaks its answer; see [`Text::audio`].
+        voice(value: impl Into<String>);
+        /// What the service filters.
+        safe(value: Safety);
+        /// Keeps the answer out of the public feed. Only in the v1 dialect. Default: off.
+        private(on: bool);
+        /// The name of the application. Only in the v1 dialect.
+        referrer(value: impl Into<String>);
     }
     options! {}
+
+    /// The same as a chat, to set what only a chat has.
+    pub fn into_chat(self) -> Chat {
+        Chat {
+            client: self.client,
+            request: self.request.to_chat(),
+            options: self.options,
+        }
+    }
 
     /// Opens a stream of the answer.
     pub fn stream(self) -> StreamCall {
@@ -185,30 +180,46 @@ pub struct Chat {
 impl Chat {
     settings! {
         /// The model. Not sent unless set: the service has a default of its own.
-        model(impl Into<String>);
+        model(value: impl Into<String>);
         /// How much chance there is, 0 to 2. The service's default is its provider's.
-        temperature(f64);
+        temperature(value: f64);
         /// Samples from the likeliest part of this mass, 0 to 1.
-        top_p(f64);
+        top_p(value: f64);
         /// Lowers the chance of what has been said, -2 to 2.
-        presence_penalty(f64);
+        presence_penalty(value: f64);
         /// Lowers the chance of what is said often, -2 to 2.
-        frequency_penalty(f64);
+        frequency_penalty(value: f64);
+        /// Lowers the chance of repetitions, 0 to 2.
+        repetition_penalty(value: f64);
         /// The most tokens of the answer.
-        max_tokens(u64);
+        max_tokens(value: u64);
+        /// The most tokens of the answer, reasoning included.
+        max_completion_tokens(value: u64);
         /// Makes the answer repeatable, -1 to 2147483647. Another seed gets another answer; the
         /// same request gets the same answer from the service's own cache, whatever the temperature.
-        seed(i64);
+        seed(value: i64);
         /// Ends the answer before any of these, one to four.
-        stop(impl Into<Stop>);
+        stop(value: impl Into<Stop>);
         /// The form of the answer: text, a JSON object, or JSON after a schema.
-        response_format(ResponseFormat);
+        response_format(value: ResponseFormat);
         /// The tools that the model may ask to call, 128 at most.
-        tools(impl IntoIterator<Item = Tool>);
+        tools(value: impl IntoIterator<Item = Tool>);
         /// Whether the model may, must, or must not ask for tools.
-        tool_choice(ToolChoice);
+        tool_choice(value: ToolChoice);
         /// How long a reasoning model thinks.
-        reasoning_effort(ReasoningEffort);
+        reasoning_effort(value: ReasoningEffort);
+        /// Whether the model may ask for several calls at once. The service's default is yes.
+        parallel_tool_calls(value: bool);
+        /// What the answer may be made of. Default: text.
+        modalities(value: impl IntoIterator<Item = Modality>);
+        /// Voice and format of spoken answers; see [`Text::audio`].
+        audio(value: AudioOutput);
+        /// How much a searching model reads.
+        search_context(value: SearchContext);
+        /// What the service filters.
+        safe(value: Safety);
+        /// Asks for the answer as plain text instead of JSON. Not in the enter dialect. Default: off.
+        plain(on: bool);
     }
     options! {}
 
@@ -248,44 +259,14 @@ impl IntoFuture for Chat {
     }
 }
 
-/// The prompt is never shown.
-macro_rules! opaque {
-    ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).finish_non_exhaustive()
-            }
-        }
-    )*};
-}
-
 opaque!(Generate, Chat);
 
-/// A text call on its way. Dropping it cancels the request; a generation that is no stream may
-/// still go on at the service, and be billed.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless polled"]
-pub struct TextCall(Exchange<DecodeText>);
-
-impl Future for TextCall {
-    type Output = Result<Text>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
-    }
-}
-
-/// The opening of a stream. Dropping it cancels the request.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless polled"]
-pub struct StreamCall(Exchange<OpenStream>);
-
-impl Future for StreamCall {
-    type Output = Result<TextStream>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
-    }
+calls! {
+    /// A text call on its way. Dropping it cancels the request; a generation that is no stream may
+    /// still go on at the service, and be billed.
+    TextCall(DecodeText) -> Text;
+    /// The opening of a stream. Dropping it cancels the request.
+    StreamCall(OpenStream) -> TextStream;
 }
 
 /// Decodes a whole text reply, of a chat or of a prompt.
@@ -299,17 +280,47 @@ impl Decode for DecodeText {
         match crate::protocol::media_type(&head.headers) {
             "application/json" => decode_reply(head, body).map(|reply| whole(reply, head)),
             "text/plain" => plain(head, body),
+            media_type if media_type.starts_with("audio/") => Ok(spoken(head, body)),
             _ => Err(unexpected(head, body, "text or JSON")),
         }
     }
 }
 
 pub(super) fn decode_reply(head: &Parts, body: &Bytes) -> Result<ChatReply> {
-    let reply = ChatReply::decode(body)
-        .map_err(|error| unexpected(head, body, "a chat reply").with_source(error))?;
+    let reply = ChatReply::decode(body).map_err(|error| {
+        json_failure(head, body)
+            .unwrap_or_else(|| unexpected(head, body, "a chat reply").with_source(error))
+    })?;
     match Failure::in_reply(&head.headers, body, &reply) {
-        Some(failure) => Err(failure::of_failure(&failure)),
+        Some(failure) => {
+            let partial = Partial::of_text(whole(reply, head));
+            Err(failure::of_failure(&failure).with_partial(partial))
+        }
         None => Ok(reply),
+    }
+}
+
+/// An error in JSON under a status of success.
+pub(super) fn json_failure(head: &Parts, body: &Bytes) -> Option<Error> {
+    Failure::in_success(head.status, &head.headers, body)
+        .map(|failure| failure::of_failure(&failure))
+}
+
+/// Some models answer aloud.
+fn spoken(head: &Parts, body: &Bytes) -> Text {
+    Text {
+        audio: Some(ChatAudio::of_bytes(body.to_vec())),
+        meta: meta_of_headers(head),
+        ..Text::default()
+    }
+}
+
+/// Of a reply that tells in its head what others tell in their body.
+pub(super) fn meta_of_headers(head: &Parts) -> Meta {
+    Meta {
+        usage: reply_usage(&head.headers),
+        model: crate::protocol::model_used(&head.headers).map(str::to_owned),
+        ..Meta::of(head)
     }
 }
 
@@ -319,6 +330,7 @@ fn whole(reply: ChatReply, head: &Parts) -> Text {
         reasoning: reply.reasoning,
         tool_calls: reply.tool_calls,
         citations: reply.citations,
+        audio: reply.audio,
         content: reply.content,
         meta: Meta {
             usage: reply.usage.or_else(|| reply_usage(&head.headers)),
@@ -332,9 +344,6 @@ fn plain(head: &Parts, body: &Bytes) -> Result<Text> {
     if let Some(failure) = Failure::in_plain(&head.headers) {
         return Err(failure::of_failure(&failure));
     }
-    let mut meta = Meta::of(head);
-    meta.usage = reply_usage(&head.headers);
-    meta.model = crate::protocol::model_used(&head.headers).map(str::to_owned);
     Ok(Text {
         content: match std::str::from_utf8(body) {
             Ok(text) => text.to_owned(),
@@ -342,7 +351,7 @@ fn plain(head: &Parts, body: &Bytes) -> Result<Text> {
                 return Err(unexpected(head, body, "UTF-8 text").with_source(error));
             }
         },
-        meta,
+        meta: meta_of_headers(head),
         ..Text::default()
     })
 }

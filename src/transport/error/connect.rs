@@ -54,7 +54,7 @@ pub enum TlsProblem {
 }
 
 impl ConnectError {
-    pub(in crate::transport) fn new(cause: ConnectCause, host: &str, source: BoxError) -> Self {
+    pub(crate) fn new(cause: ConnectCause, host: &str, source: BoxError) -> Self {
         Self {
             cause,
             host: host.into(),

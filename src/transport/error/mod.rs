@@ -46,6 +46,14 @@ pub struct Interrupted {
 }
 
 impl Interrupted {
+    #[cfg(test)]
+    pub(crate) fn new(sent: bool) -> Self {
+        Self {
+            sent,
+            source: "scripted".into(),
+        }
+    }
+
     /// Whether the upstream may have seen the request.
     ///
     /// False when no byte of it was written, and when an HTTP/2 upstream said that it did not work
@@ -80,6 +88,14 @@ pub struct InvalidResponse {
 }
 
 impl InvalidResponse {
+    #[cfg(test)]
+    pub(crate) fn new() -> Self {
+        Self {
+            too_large: false,
+            source: "scripted".into(),
+        }
+    }
+
     /// Whether the head had too many headers or bytes. Known for HTTP/1 only.
     #[must_use]
     pub const fn is_too_large(&self) -> bool {

@@ -57,7 +57,7 @@ pub struct PlainHttpRefused {
 }
 
 impl PlainHttpRefused {
-    pub(in crate::transport) fn new(host: &str) -> Self {
+    pub(crate) fn new(host: &str) -> Self {
         Self { host: host.into() }
     }
 

@@ -1,0 +1,64 @@
+//! What the builders of calls and their futures have in common.
+
+/// Writes the settings that a call passes on to its request.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident($($value:ident: $type:ty),*);)*) => {$(
+        $(#[$doc])*
+        pub fn $name(mut self, $($value: $type),*) -> Self {
+            self.request = self.request.$name($($value),*);
+            self
+        }
+    )*};
+}
+
+/// Writes the settings that concern the call and not its request.
+macro_rules! options {
+    () => {
+        /// Adds a header to the request. One that is not legal is refused when the call is made.
+        pub fn header(mut self, name: &str, value: &str) -> Self {
+            self.options.header(name, value);
+            self
+        }
+
+        /// Gives this call `timeout` in all, to the end of its body. The client's own
+        /// `total_timeout` holds if it is shorter.
+        pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
+            self.options.timeout = Some(timeout);
+            self
+        }
+    };
+}
+
+/// Writes the futures of calls, which have a name so that they can be stored.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident($decode:ty) -> $output:ty;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        #[must_use = "futures do nothing unless polled"]
+        pub struct $name($crate::client::exchange::Exchange<$decode>);
+
+        impl std::future::Future for $name {
+            type Output = $crate::Result<$output>;
+
+            fn poll(
+                mut self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Self::Output> {
+                std::pin::Pin::new(&mut self.0).poll(cx)
+            }
+        }
+    )*};
+}
+
+/// Writes a `Debug` that shows nothing, least of all the prompt.
+macro_rules! opaque {
+    ($($name:ident),*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+pub(super) use {calls, opaque, options, settings};

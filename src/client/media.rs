@@ -1,0 +1,205 @@
+//! What images and speech have in common: bytes, their type, and what is known of their reply.
+
+use std::{fmt, path::Path};
+
+use bytes::Bytes;
+use http::response::Parts;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    answer::Meta,
+    failure,
+    file::Save,
+    text::{json_failure, meta_of_headers},
+};
+use crate::{
+    Result,
+    layers::types::Usage,
+    protocol::{self, Base64, decode_media},
+};
+
+/// Bytes of a media type. `Debug` tells how many.
+#[derive(Clone, Default)]
+pub(super) struct Media {
+    pub(super) bytes: Bytes,
+    /// The type that the reply's head tells.
+    declared: Option<String>,
+    pub(super) meta: Meta,
+}
+
+/// As it is kept.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    content_type: Option<String>,
+    data: Base64,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    request_id: Option<String>,
+}
+
+impl Media {
+    /// A reply that is to be of one of these families of types, such as `image/`.
+    pub(super) fn decode(head: &Parts, body: &Bytes, families: &[&str]) -> Result<Self> {
+        let declared = protocol::media_type(&head.headers);
+        let mut meta = meta_of_headers(head);
+        if declared == "application/json" {
+            if let Some(failure) = json_failure(head, body) {
+                return Err(failure);
+            }
+            let (bytes, usage) = decode_media(body).map_err(|error| {
+                failure::unexpected(head, body, "media in JSON").with_source(error)
+            })?;
+            meta.usage = usage.or(meta.usage);
+            return Ok(Self {
+                bytes: bytes.into(),
+                declared: None,
+                meta,
+            });
+        }
+        let fits = |media_type: &str| families.iter().any(|family| media_type.starts_with(family));
+        let told = fits(declared) || matches!(declared, "" | "application/octet-stream");
+        // A page of an error may come under any name.
+        let found = protocol::sniffed(body);
+        if body.is_empty() || !told || !found.map_or_else(|| fits(declared), fits) {
+            return Err(failure::unexpected(head, body, &families.join("* or ")));
+        }
+        Ok(Self {
+            bytes: body.clone(),
+            declared: fits(declared).then(|| declared.to_owned()),
+            meta,
+        })
+    }
+
+    /// What the bytes tell, else what the head told.
+    pub(super) fn content_type(&self) -> &str {
+        protocol::sniffed(&self.bytes)
+            .or(self.declared.as_deref())
+            .unwrap_or("application/octet-stream")
+    }
+
+    pub(super) fn declared_type(&self) -> Option<&str> {
+        self.declared.as_deref()
+    }
+
+    pub(super) fn save(&self, path: &Path) -> Save {
+        Save::new(path.to_owned(), self.bytes.clone())
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        Stored {
+            content_type: self.declared.clone(),
+            data: Base64(self.bytes.to_vec()),
+            model: self.meta.model.clone(),
+            request_id: self.meta.request_id.clone(),
+        }
+    }
+
+    pub(super) fn of_stored(stored: Stored) -> Self {
+        Self {
+            bytes: stored.data.0.into(),
+            declared: stored.content_type,
+            meta: Meta {
+                model: stored.model,
+                request_id: stored.request_id,
+                ..Meta::default()
+            },
+        }
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.meta.usage
+    }
+}
+
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Media")
+            .field("bytes", &self.bytes.len())
+            .field("content_type", &self.content_type())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes what an image and a sound can both be asked, over their field `media`.
+macro_rules! media {
+    ($name:ident) => {
+        impl $name {
+            /// The bytes, as they came.
+            #[must_use]
+            pub fn bytes(&self) -> &[u8] {
+                &self.media.bytes
+            }
+
+            /// The bytes, taken out; they are not copied.
+            #[must_use]
+            pub fn into_bytes(self) -> bytes::Bytes {
+                self.media.bytes
+            }
+
+            /// The media type that the first bytes tell, where they do, else the one of the reply's
+            /// head: what a service says is not always what it sends.
+            #[must_use]
+            pub fn content_type(&self) -> &str {
+                self.media.content_type()
+            }
+
+            /// The media type that the head of the reply told, if it told a fitting one.
+            #[must_use]
+            pub fn declared_type(&self) -> Option<&str> {
+                self.media.declared_type()
+            }
+
+            /// Writes the bytes to a file, which is replaced if it exists.
+            ///
+            /// They are written beside it and renamed, so that there is never half a file. The work is
+            /// done on a thread of its own, and goes on if the future is dropped once it was polled.
+            ///
+            /// # Errors
+            ///
+            /// [`ErrorKind::Io`](crate::ErrorKind::Io); its source is the operating system's error.
+            pub fn save(&self, path: impl AsRef<std::path::Path>) -> $crate::client::Save {
+                self.media.save(path.as_ref())
+            }
+
+            /// What was counted, if the service says so.
+            #[must_use]
+            pub fn usage(&self) -> Option<crate::layers::types::Usage> {
+                self.media.usage()
+            }
+
+            /// The model that made it, which may be another than was asked for.
+            #[must_use]
+            pub fn model(&self) -> Option<&str> {
+                self.media.meta.model.as_deref()
+            }
+
+            /// The upstream's name for the request.
+            #[must_use]
+            pub fn request_id(&self) -> Option<&str> {
+                self.media.meta.request_id.as_deref()
+            }
+
+            /// Where it came from; `None` without a cache in the stack.
+            #[must_use]
+            pub const fn cache_status(&self) -> Option<crate::layers::types::CacheStatus> {
+                self.media.meta.cache_status
+            }
+
+            /// When the parts of the reply arrived; `None` without `observe` in the stack.
+            #[must_use]
+            pub fn timing(&self) -> Option<crate::layers::types::Timing> {
+                let outcome = self.media.meta.outcome.as_ref();
+                outcome.map(crate::layers::types::Outcome::timing)
+            }
+        }
+
+        impl AsRef<[u8]> for $name {
+            fn as_ref(&self) -> &[u8] {
+                &self.media.bytes
+            }
+        }
+    };
+}
+
+pub(super) use media;
