@@ -15,6 +15,7 @@
 //! | `metrics` | counts and measures calls | metrics, tokio |
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
+//! | `retry` | sends a request again when another try can help | fastrand, httpdate, tokio |
 //! | `sse` | the incremental event-stream decoder | memchr |
 //! | `task` | starts work that must outlive its caller | tokio |
 //! | `timeout` | four clocks: head, first event, idle, total | tokio |
@@ -60,6 +61,8 @@ pub mod observe;
 mod oneshot;
 #[cfg(feature = "respond")]
 pub mod respond;
+#[cfg(feature = "retry")]
+pub mod retry;
 #[cfg(feature = "sse")]
 pub mod sse;
 mod sync;

@@ -14,6 +14,7 @@ const LAYERS: [&str; 8] = [
     "metrics",
     "observe",
     "respond",
+    "retry",
     "timeout",
     "trace",
 ];

@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     fmt,
     pin::Pin,
@@ -9,23 +10,25 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use crate::BoxError;
+
 pin_project! {
     /// A body whose first frames can be seen before they are passed on.
     ///
     /// [`poll_peek`](Self::poll_peek) takes one more frame from the inner body and keeps it. Read as
     /// a body it gives the kept frames first, as they came, then the rest. An error met while
     /// peeking is kept in its place.
-    pub struct Peek<B: Body> {
+    pub struct Peek<B> {
         #[pin]
         inner: B,
-        kept: VecDeque<Result<Frame<Bytes>, B::Error>>,
+        kept: VecDeque<Result<Frame<Bytes>, BoxError>>,
         kept_bytes: usize,
         // The inner body gave `None` or an error: it must not be polled again.
         done: bool,
     }
 }
 
-impl<B: Body<Data = Bytes>> Peek<B> {
+impl<B> Peek<B> {
     /// A body of which nothing has been seen yet.
     pub const fn new(inner: B) -> Self {
         Self {
@@ -36,29 +39,9 @@ impl<B: Body<Data = Bytes>> Peek<B> {
         }
     }
 
-    /// Takes one more frame and shows it, or `None` at the end of the body.
-    ///
-    /// An error ends the body; it is shown once and given again to the reader. Cancel safe: a frame
-    /// that was taken is kept.
-    pub fn poll_peek<'a>(
-        self: Pin<&'a mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<&'a Frame<Bytes>, &'a B::Error>>> {
-        let this = self.project();
-        if *this.done || this.inner.is_end_stream() {
-            return Poll::Ready(None);
-        }
-        let frame = ready!(this.inner.poll_frame(cx));
-        let Some(frame) = frame else {
-            *this.done = true;
-            return Poll::Ready(None);
-        };
-        match &frame {
-            Ok(frame) => *this.kept_bytes += frame.data_ref().map_or(0, Bytes::len),
-            Err(_) => *this.done = true,
-        }
-        this.kept.push_back(frame);
-        Poll::Ready(this.kept.back().map(Result::as_ref))
+    /// The inner body, without what was kept.
+    pub fn into_inner(self) -> B {
+        self.inner
     }
 
     /// The bytes of data that are kept.
@@ -70,16 +53,75 @@ impl<B: Body<Data = Bytes>> Peek<B> {
     pub fn kept(&self) -> impl Iterator<Item = &Frame<Bytes>> {
         self.kept.iter().filter_map(|frame| frame.as_ref().ok())
     }
+
+    /// The data that is kept, in one piece; copied where it came in several frames.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, [u8]> {
+        let mut pieces = self.kept().filter_map(Frame::data_ref);
+        let first = pieces.next().map_or(&[][..], |data| data);
+        match pieces.next() {
+            None => Cow::Borrowed(first),
+            Some(second) => {
+                let mut all = Vec::with_capacity(self.kept_bytes);
+                all.extend_from_slice(first);
+                all.extend_from_slice(second);
+                pieces.for_each(|data| all.extend_from_slice(data));
+                Cow::Owned(all)
+            }
+        }
+    }
+
+    /// The error that is kept, if the body failed while it was peeked into.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let last = self.kept.back()?.as_ref().err()?;
+        Some(&**last)
+    }
 }
 
-impl<B: Body<Data = Bytes>> Body for Peek<B> {
+impl<B> Peek<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    /// Takes one more frame and shows it, or `None` at the end of the body.
+    ///
+    /// An error ends the body; it is shown once and given again to the reader. Cancel safe: a frame
+    /// that was taken is kept.
+    pub fn poll_peek<'a>(
+        self: Pin<&'a mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<&'a Frame<Bytes>, &'a BoxError>>> {
+        let this = self.project();
+        if *this.done || this.inner.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        let Some(frame) = ready!(this.inner.poll_frame(cx)) else {
+            *this.done = true;
+            return Poll::Ready(None);
+        };
+        let frame = frame.map_err(Into::into);
+        match &frame {
+            Ok(frame) => *this.kept_bytes += frame.data_ref().map_or(0, Bytes::len),
+            Err(_) => *this.done = true,
+        }
+        this.kept.push_back(frame);
+        Poll::Ready(this.kept.back().map(Result::as_ref))
+    }
+}
+
+impl<B> Body for Peek<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.project();
         if let Some(frame) = this.kept.pop_front() {
             if let Ok(frame) = &frame {
@@ -90,7 +132,9 @@ impl<B: Body<Data = Bytes>> Body for Peek<B> {
         if *this.done {
             return Poll::Ready(None);
         }
-        this.inner.poll_frame(cx)
+        this.inner
+            .poll_frame(cx)
+            .map(|frame| frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -109,7 +153,7 @@ impl<B: Body<Data = Bytes>> Body for Peek<B> {
     }
 }
 
-impl<B: Body + fmt::Debug> fmt::Debug for Peek<B> {
+impl<B: fmt::Debug> fmt::Debug for Peek<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peek")
             .field("inner", &self.inner)
@@ -170,6 +214,19 @@ mod tests {
         assert!(body.frame().await.unwrap().is_ok());
         assert_eq!(body.frame().await.unwrap().unwrap_err().to_string(), "cut");
         assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn shows_what_is_kept_in_one_piece_with_its_error() {
+        let mut body = pin!(Peek::new(
+            ScriptedBody::new().data("ab").data("c").error("cut")
+        ));
+        for text in ["ab", "abc", "abc"] {
+            poll_fn(|cx| body.as_mut().poll_peek(cx).map(|_| ())).await;
+            assert_eq!(body.text(), text.as_bytes());
+        }
+
+        assert_eq!(body.error().unwrap().to_string(), "cut");
     }
 
     #[tokio::test]

@@ -2,7 +2,8 @@ use std::error::Error;
 
 use http::{HeaderMap, StatusCode};
 
-use super::Outcome;
+use super::{FinishReason, Outcome, Refusal, RefusalKind};
+use crate::{body::End, cause_ref};
 
 /// How a reply counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,11 +19,14 @@ pub enum Class {
     Ignored,
 }
 
-/// What is known of a reply when it is classified: a head or an error, and later the outcome.
+/// What is known of a reply when it is classified: a head or an error, and later the body.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
-    head: Result<(StatusCode, &'a HeaderMap), &'a (dyn Error + 'static)>,
+    status: Option<StatusCode>,
+    headers: Option<&'a HeaderMap>,
+    error: Option<&'a (dyn Error + 'static)>,
     outcome: Option<&'a Outcome>,
+    beginning: &'a [u8],
 }
 
 impl<'a> Reply<'a> {
@@ -30,17 +34,33 @@ impl<'a> Reply<'a> {
     #[must_use]
     pub const fn head(status: StatusCode, headers: &'a HeaderMap) -> Self {
         Self {
-            head: Ok((status, headers)),
-            outcome: None,
+            headers: Some(headers),
+            ..Self::ended(status)
         }
     }
 
-    /// A call that failed before a head arrived.
+    /// A reply whose head has been passed on: of it only the status is known still.
+    #[must_use]
+    pub const fn ended(status: StatusCode) -> Self {
+        Self {
+            status: Some(status),
+            headers: None,
+            error: None,
+            outcome: None,
+            beginning: &[],
+        }
+    }
+
+    /// A call that failed before a head arrived, or whose body failed after it: then the status is
+    /// not shown, since it promised what did not come.
     #[must_use]
     pub const fn failed(error: &'a (dyn Error + 'static)) -> Self {
         Self {
-            head: Err(error),
+            status: None,
+            headers: None,
+            error: Some(error),
             outcome: None,
+            beginning: &[],
         }
     }
 
@@ -51,28 +71,58 @@ impl<'a> Reply<'a> {
         self
     }
 
-    /// The status, if a head arrived.
+    /// Adds the first bytes of the body.
     #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
-        self.head.ok().map(|(status, _)| status)
+    pub const fn beginning(mut self, beginning: &'a [u8]) -> Self {
+        self.beginning = beginning;
+        self
     }
 
-    /// The headers, if a head arrived.
+    /// The status, if a head arrived and nothing failed after it.
     #[must_use]
-    pub fn headers(&self) -> Option<&'a HeaderMap> {
-        self.head.ok().map(|(_, headers)| headers)
+    pub const fn status(&self) -> Option<StatusCode> {
+        self.status
     }
 
-    /// The error, if no head arrived.
+    /// The headers, if a head arrived and has not been passed on.
     #[must_use]
-    pub fn error(&self) -> Option<&'a (dyn Error + 'static)> {
-        self.head.err()
+    pub const fn headers(&self) -> Option<&'a HeaderMap> {
+        self.headers
+    }
+
+    /// The error of the call or of the body, if there was one.
+    #[must_use]
+    pub const fn error(&self) -> Option<&'a (dyn Error + 'static)> {
+        self.error
     }
 
     /// What became of the body, if somebody observes it.
     #[must_use]
     pub const fn body(&self) -> Option<&'a Outcome> {
         self.outcome
+    }
+
+    /// The first bytes of the body, where they were looked at before the reply was passed on.
+    #[must_use]
+    pub const fn text(&self) -> &'a [u8] {
+        self.beginning
+    }
+
+    /// Whether the upstream itself says that it failed: by its status, or in an event.
+    ///
+    /// Who has been told so knows that nothing more is under way; who has only lost the connection
+    /// does not.
+    #[must_use]
+    pub fn is_told_to_have_failed(&self) -> bool {
+        let Some(status) = self.status else {
+            return false;
+        };
+        let in_body = |outcome: &Outcome| {
+            outcome.read(|record| {
+                record.failure.is_some() || record.finish_reason == Some(FinishReason::Error)
+            })
+        };
+        status.is_client_error() || status.is_server_error() || self.outcome.is_some_and(in_body)
     }
 }
 
@@ -95,10 +145,137 @@ impl<'a> Reply<'a> {
 pub trait Classify {
     /// The class of `reply`.
     fn classify(&self, reply: &Reply<'_>) -> Class;
+
+    /// Whether the class of an answer with this head, which says that it failed, hangs on the
+    /// beginning of its body. By default it does not.
+    ///
+    /// Who can look at a body before it is passed on asks this first, and shows it as
+    /// [`Reply::text`]; who cannot classifies by the head alone.
+    fn wants_body(&self, reply: &Reply<'_>) -> bool {
+        let _ = reply;
+        false
+    }
 }
 
 impl<F: Fn(&Reply<'_>) -> Class> Classify for F {
     fn classify(&self, reply: &Reply<'_>) -> Class {
         self(reply)
+    }
+}
+
+/// Classifies by the status, in the terms of HTTP alone, and by what is known of the body.
+///
+/// | reply | class |
+/// | --- | --- |
+/// | 408, 425, 429, 500, 502, 503, 504 | transient |
+/// | any other 4xx or 5xx | permanent |
+/// | an error, a clock that fired, a body that was cut or that says it failed | transient |
+/// | a [`Refusal`] of a layer, other than a clock | ignored |
+/// | a body that was dropped | ignored |
+/// | anything else | success |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByStatus;
+
+impl Classify for ByStatus {
+    fn classify(&self, reply: &Reply<'_>) -> Class {
+        match (reply.status(), reply.error()) {
+            (_, Some(error)) => match cause_ref::<Refusal>(error).map(Refusal::kind) {
+                None | Some(RefusalKind::Timeout) => Class::Transient,
+                Some(_) => Class::Ignored,
+            },
+            (Some(status), None) if status.as_u16() >= 400 => match status.as_u16() {
+                408 | 425 | 429 | 500 | 502 | 503 | 504 => Class::Transient,
+                _ => Class::Permanent,
+            },
+            _ => reply.body().map_or(Class::Success, of_body),
+        }
+    }
+}
+
+fn of_body(outcome: &Outcome) -> Class {
+    outcome.read(|record| match (&record.finish_reason, record.end) {
+        (Some(FinishReason::ContentFilter), _) => Class::Permanent,
+        (Some(FinishReason::Error), _) => Class::Transient,
+        _ if record.failure.is_some() => Class::Transient,
+        (_, Some(End::Dropped)) => Class::Ignored,
+        (_, Some(_)) if !record.complete => Class::Transient,
+        _ => Class::Success,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_status(status: u16) -> Class {
+        let headers = HeaderMap::new();
+        let status = StatusCode::from_u16(status).unwrap();
+        ByStatus.classify(&Reply::head(status, &headers))
+    }
+
+    #[test]
+    fn h2_only_statuses_that_may_pass_are_transient() {
+        for status in [408, 425, 429, 500, 502, 503, 504] {
+            assert_eq!(of_status(status), Class::Transient, "{status}");
+        }
+        for status in [400, 401, 402, 403, 404, 409, 413, 422, 501, 505] {
+            assert_eq!(of_status(status), Class::Permanent, "{status}");
+        }
+        for status in [101, 200, 204, 304] {
+            assert_eq!(of_status(status), Class::Success, "{status}");
+        }
+    }
+
+    #[test]
+    fn refusals_of_ours_say_nothing_of_the_upstream_but_clocks_do() {
+        let class = |kind| ByStatus.classify(&Reply::failed(&Refusal::new(kind)));
+
+        assert_eq!(class(RefusalKind::Timeout), Class::Transient);
+        for kind in [
+            RefusalKind::Overloaded,
+            RefusalKind::RateLimited,
+            RefusalKind::TooLarge,
+            RefusalKind::Unavailable,
+        ] {
+            assert_eq!(class(kind), Class::Ignored);
+        }
+        let lost = std::io::Error::other("lost");
+        assert_eq!(ByStatus.classify(&Reply::failed(&lost)), Class::Transient);
+    }
+
+    #[test]
+    fn a_body_that_failed_counts_whatever_its_status() {
+        let class = |write: fn(&mut super::super::Record)| {
+            let outcome = Outcome::new();
+            outcome.update(write);
+            let reply = Reply::ended(StatusCode::OK).outcome(&outcome);
+            (ByStatus.classify(&reply), reply.is_told_to_have_failed())
+        };
+
+        assert_eq!(class(|_| {}), (Class::Success, false));
+        assert_eq!(
+            class(|record| record.failure = Some("gone".into())),
+            (Class::Transient, true)
+        );
+        assert_eq!(
+            class(|record| record.finish_reason = Some(FinishReason::ContentFilter)),
+            (Class::Permanent, false)
+        );
+        assert_eq!(
+            class(|record| record.end = Some(End::Complete)),
+            (Class::Transient, false),
+            "cut"
+        );
+        assert_eq!(
+            class(|record| record.end = Some(End::Dropped)),
+            (Class::Ignored, false)
+        );
+        assert_eq!(
+            class(|record| {
+                record.end = Some(End::Complete);
+                record.complete = true;
+            }),
+            (Class::Success, false)
+        );
     }
 }

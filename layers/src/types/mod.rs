@@ -49,7 +49,7 @@ pub use self::digest::ScopeDigest;
 pub use self::{
     attempt::Attempt,
     cache::{CacheKey, CacheStatus, KeyPolicy},
-    classify::{Class, Classify, Reply},
+    classify::{ByStatus, Class, Classify, Reply},
     deadline::{Deadline, SharedDeadline},
     describe::{Describe, Description, Ended, ErrorType, ErrorWords, Undescribed},
     estimate::{EstimateTokens, TokenEstimate},

@@ -7,6 +7,7 @@ use std::{future::Future, time::Duration};
 
 use blossom_layers::{
     BoxError,
+    backoff::Backoff,
     body::{End, ReqBody},
     buffer::BufferLayer,
     coalesce::CoalesceLayer,
@@ -14,6 +15,7 @@ use blossom_layers::{
     metrics::MetricsLayer,
     observe::ObserveLayer,
     respond::RespondLayer,
+    retry::{RetryLayer, Standard},
     test_util::{BodyLog, ReadyProbe, ScriptedBody, ScriptedService, Step},
     timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
     trace::{TraceLayer, W3c},
@@ -43,6 +45,11 @@ impl Watch for Blind {
 
 fn blind(_: &Parts) -> Option<Blind> {
     Some(Blind)
+}
+
+/// Retries without a wait, so that no test waits.
+fn at_once() -> Standard {
+    Standard::new().backoff(Backoff::new(Duration::ZERO, Duration::ZERO))
 }
 
 fn request() -> Request<ReqBody> {
@@ -220,6 +227,24 @@ macro_rules! contract {
         }
     };
 
+    // Layers that send again before they pass an error on.
+    (@errors repeated, $layer:expr) => {
+        #[tokio::test]
+        async fn the_last_error_of_the_call_is_preserved() {
+            let steps = [Step::Fail("one"), Step::Fail("two"), Step::Fail("the cause")];
+            let inner = ScriptedService::new(steps);
+            let error = $layer.layer(inner).oneshot(request()).await.unwrap_err();
+            assert!(texts(error).contains("the cause"));
+        }
+
+        #[tokio::test]
+        async fn an_error_of_readiness_is_preserved() {
+            let inner = ScriptedService::new([Step::NotReady("the cause")]);
+            let error = $layer.layer(inner).oneshot(request()).await.unwrap_err();
+            assert!(texts(error).contains("the cause"));
+        }
+    };
+
     // Layers that answer for errors.
     (@errors answered, $layer:expr) => {
         #[tokio::test]
@@ -252,6 +277,7 @@ contract! {
     metrics: MetricsLayer::new(), future: 64, errors: passed;
     observe: ObserveLayer::new(blind), future: 64, errors: passed;
     respond: RespondLayer::new(), future: 96, errors: answered;
+    retry: RetryLayer::new(at_once()), future: 640, errors: repeated;
     timeout_head: HeadTimeoutLayer::new(LONG), future: 192, errors: passed;
     timeout_first_event: FirstEventTimeoutLayer::new(LONG), future: 208, errors: passed;
     timeout_idle: IdleTimeoutLayer::new(LONG), future: 64, errors: passed;

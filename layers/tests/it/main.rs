@@ -10,6 +10,8 @@ mod contract;
 mod figures;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod metrics;
+#[cfg(all(feature = "full", feature = "test-util"))]
+mod retry;
 #[cfg(feature = "sse")]
 mod sse;
 #[cfg(all(feature = "full", feature = "test-util"))]

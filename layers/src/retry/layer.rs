@@ -1,0 +1,59 @@
+use std::{fmt, time::Duration};
+
+use tower_layer::Layer;
+
+use super::{Retry, Standard};
+
+/// Applies [`Retry`].
+///
+/// See the [module docs](super) for an example.
+#[derive(Clone)]
+pub struct RetryLayer<P = Standard> {
+    policy: P,
+    commit_after: Duration,
+}
+
+impl<P> RetryLayer<P> {
+    /// A layer that asks `policy`, of which each call gets a clone.
+    #[must_use]
+    pub const fn new(policy: P) -> Self {
+        Self {
+            policy,
+            commit_after: Duration::from_secs(2),
+        }
+    }
+
+    /// How long a head is held at most while its body is looked at. Default: 2 s, which most streams
+    /// need for their first word anyway.
+    ///
+    /// Longer retries more of the streams that fail before they begin, and shows heads later. Zero holds
+    /// a head only while frames are there at once; `Duration::MAX` until the first content.
+    #[must_use]
+    pub const fn commit_after(mut self, commit_after: Duration) -> Self {
+        self.commit_after = commit_after;
+        self
+    }
+}
+
+impl Default for RetryLayer {
+    fn default() -> Self {
+        Self::new(Standard::default())
+    }
+}
+
+impl<S, P: Clone> Layer<S> for RetryLayer<P> {
+    type Service = Retry<S, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Retry::new(inner, self.policy.clone(), self.commit_after)
+    }
+}
+
+// A policy may hold closures, which have no form to show.
+impl<P> fmt::Debug for RetryLayer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer")
+            .field("commit_after", &self.commit_after)
+            .finish_non_exhaustive()
+    }
+}
