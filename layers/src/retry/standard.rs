@@ -153,7 +153,7 @@ impl<C, R> Standard<C, R> {
             None => self.backoff.wait(attempt.number()),
         };
         let now = Instant::now();
-        if let Some(deadline) = request.extensions().get::<Deadline>()
+        if let Some(deadline) = Deadline::of(request.extensions())
             && deadline.remaining(now.into_std()) <= wait
         {
             return None;
