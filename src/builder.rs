@@ -5,6 +5,8 @@ use std::{env, fmt, time::Duration};
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
     client::Stack,
+    layers::trace::Propagate,
+    policy::{Propagation, ShowContent},
     preset,
     transport::{ApiKey, Transport},
 };
@@ -24,6 +26,8 @@ use crate::{
 /// | `max_unread` | 60 s | an unread stream holds a connection, and on some accounts the only slot |
 /// | `max_request_bytes` | 1 MiB | a larger body is sent as a stream, once |
 /// | `max_response_bytes` | 64 MiB | the most of a reply that is no stream |
+/// | `propagate_trace` | off | tells the upstream which requests belong together |
+/// | `trace_content` | off | prompts are personal data |
 ///
 /// A timeout of `Duration::MAX` is none.
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) max_unread: Duration,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_response_bytes: usize,
+    pub(crate) propagation: Propagation,
+    pub(crate) show_content: ShowContent,
 }
 
 impl Default for Settings {
@@ -82,6 +88,8 @@ impl Default for Settings {
             max_unread: Duration::from_secs(60),
             max_request_bytes: 1024 * 1024,
             max_response_bytes: 64 * 1024 * 1024,
+            propagation: Propagation::default(),
+            show_content: ShowContent::Never,
         }
     }
 }
@@ -173,6 +181,25 @@ impl Builder {
         max_request_bytes: usize;
         /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
         max_response_bytes: usize;
+    }
+
+    /// Sends a trace context with each request, in the field `traceparent`: with
+    /// [`W3c`](crate::layers::trace::W3c) one that a request bears is continued, and otherwise a
+    /// trace begins. Default: none is added.
+    pub fn propagate_trace(mut self, propagate: impl Propagate + Send + Sync + 'static) -> Self {
+        self.settings.propagation = Propagation::new(propagate);
+        self
+    }
+
+    /// Shows what is asked in the span of each call, at most 8 KiB of it, as `gen_ai.input.messages`.
+    /// Default: off. Prompts are personal data, and whoever reads the traces reads them.
+    pub const fn trace_content(mut self, trace_content: bool) -> Self {
+        self.settings.show_content = if trace_content {
+            ShowContent::InSpans
+        } else {
+            ShowContent::Never
+        };
+        self
     }
 
     /// Builds the client. Opens no connection.

@@ -43,6 +43,23 @@ impl Meta {
             ..Self::default()
         }
     }
+
+    pub(super) fn timing(&self) -> Option<Timing> {
+        let mut timing = self.outcome.as_ref()?.timing();
+        if !is_own(self.cache_status) {
+            timing.sent = None;
+            timing.queue = None;
+        }
+        Some(timing)
+    }
+}
+
+/// Whether a reply was made for this call, and not stored before or shared with another.
+pub(super) const fn is_own(cache_status: Option<CacheStatus>) -> bool {
+    matches!(
+        cache_status,
+        None | Some(CacheStatus::Miss | CacheStatus::Bypass)
+    )
 }
 
 impl Text {
@@ -120,9 +137,12 @@ impl Text {
     }
 
     /// When the parts of the reply arrived; `None` without `observe` in the stack.
+    ///
+    /// Of an answer from a cache they are the times of the reply when it was made, and nothing is
+    /// known of a queue.
     #[must_use]
     pub fn timing(&self) -> Option<Timing> {
-        self.meta.outcome.as_ref().map(Outcome::timing)
+        self.meta.timing()
     }
 }
 

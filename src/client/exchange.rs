@@ -15,9 +15,13 @@ use tokio::time::Instant;
 
 use super::{
     Partial, ResponseBody, ResponseFuture, Stack,
+    answer::is_own,
     failure::{self, failed_answer},
 };
-use crate::{Error, Result, layers::body::ReqBody};
+use crate::{
+    Error, Result,
+    layers::{body::ReqBody, types::Outcome},
+};
 
 /// The most of an error's body that is read.
 const ERROR_BYTES: usize = 64 * 1024;
@@ -80,18 +84,21 @@ impl<D: Decode> Exchange<D> {
         decode: D,
         max_response_bytes: usize,
     ) -> Self {
+        // Before the call: what it waits for belongs to it.
+        let started = Instant::now();
         Self {
             state: match request {
                 Ok(request) => State::Sending(stack.call(request)),
                 Err(error) => State::Refused(Box::new(error)),
             },
             decode: Some(decode),
-            started: Instant::now(),
+            started,
             max_response_bytes,
         }
     }
 
     fn opened(&mut self, mut reply: Opened) -> Option<D::Output> {
+        note_start(&reply.head, self.started);
         let success = reply.head.status.is_success();
         if success && let Some(decode) = self.decode.take() {
             match decode.open(reply) {
@@ -113,6 +120,15 @@ impl<D: Decode> Exchange<D> {
             limit,
         });
         None
+    }
+}
+
+/// Lets the outcome of a reply that was made for this call know how long it had waited before.
+fn note_start(head: &Parts, started: Instant) {
+    if let Some(outcome) = head.extensions.get::<Outcome>()
+        && is_own(head.extensions.get().copied())
+    {
+        outcome.begun_at(started.into_std());
     }
 }
 

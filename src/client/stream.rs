@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    layers::{sse::Events, task},
+    layers::{sse::Events, task, types::Timing},
     protocol::{
         Accumulator, Delta, Failure, FinishFailure, StreamDecoder, StreamEvent, media_type,
         no_store,
@@ -126,6 +126,13 @@ impl TextStream {
     #[must_use]
     pub fn content(&self) -> &str {
         self.deltas.content()
+    }
+
+    /// When the parts of the reply arrived, as far as they have; `None` without `observe` in the
+    /// stack. The end is known when the stream has been read to its end.
+    #[must_use]
+    pub fn timing(&self) -> Option<Timing> {
+        self.meta.timing()
     }
 
     fn poll_delta(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delta>>> {

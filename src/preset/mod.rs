@@ -4,8 +4,11 @@
 //!
 //! | layer | why here |
 //! | --- | --- |
+//! | `trace::call` | outermost: its span covers all that the caller sees |
+//! | `metrics` | measures what the caller sees, refusals of all within included |
 //! | `timeout::total` | covers everything within, to the end of the body |
 //! | `buffer` | the one place that buffers a request |
+//! | `trace::attempt` | a span for each request that is sent |
 //! | `timeout::head`, `first_event`, `idle` | clocks of one attempt |
 //! | `observe` | directly outside the transport: sees what the wire gave |
 //! | credentials | innermost: nobody further out ever holds the key |
@@ -22,10 +25,12 @@ use crate::{
         BoxError,
         body::ReqBody,
         buffer::BufferLayer,
+        metrics::MetricsLayer,
         observe::ObserveLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
+        trace::TraceLayer,
     },
-    policy::{HeadAfter, ObserveReply},
+    policy::{DescribeRequest, HeadAfter, NameError, ObserveReply},
     transport::Transport,
 };
 
@@ -45,8 +50,26 @@ pub(crate) fn standard(
 + 'static
 + use<> {
     ServiceBuilder::new()
+        .layer(
+            TraceLayer::call()
+                .describe(DescribeRequest)
+                .error_type(NameError)
+                .propagate(settings.propagation.clone())
+                .content(settings.show_content),
+        )
+        .layer(
+            MetricsLayer::new()
+                .describe(DescribeRequest)
+                .error_type(NameError),
+        )
         .layer(TotalTimeoutLayer::new(settings.total_timeout))
         .layer(BufferLayer::new().max_request_bytes(settings.max_request_bytes))
+        .layer(
+            TraceLayer::attempt()
+                .describe(DescribeRequest)
+                .error_type(NameError)
+                .propagate(settings.propagation.clone()),
+        )
         .layer(HeadTimeoutLayer::new(HeadAfter::new(
             settings.head_timeout,
             settings.unary_timeout,

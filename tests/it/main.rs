@@ -8,5 +8,6 @@
 
 mod architecture;
 mod client;
+mod observability;
 mod sandbox;
 mod transport;

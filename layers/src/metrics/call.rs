@@ -267,7 +267,7 @@ impl<E: ErrorType> Active<E> {
         let Some(outcome) = &self.outcome else {
             return;
         };
-        let (usage, queued) = outcome.read(|record| (record.usage, record.timing.queue));
+        let (usage, timing) = outcome.read(|record| (record.usage, record.timing));
         if let Some(usage) = usage {
             let tokens = [
                 (&self.series.input_tokens, usage.prompt_tokens),
@@ -277,7 +277,7 @@ impl<E: ErrorType> Active<E> {
                 recorder::histogram(recorder, key).record(tokens as f64);
             }
         }
-        if let Some(queued) = queued {
+        if let Some(queued) = timing.since(self.started.into_std()).queue {
             recorder::histogram(recorder, &self.series.queue).record(queued);
         }
     }

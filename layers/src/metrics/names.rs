@@ -138,7 +138,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram,
         unit: "s",
         labels: &[],
-        meaning: "how long a call waited for permits and quotas before it was sent, if it did",
+        meaning: "how long a call waited for permits, quotas and other attempts until it was sent",
     },
 ];
 

@@ -47,7 +47,11 @@ where
 
         let outcome = Outcome::new();
         let arrived = this.started.elapsed();
-        outcome.update(|record| record.timing.head = Some(arrived));
+        let sent = this.started.into_std();
+        outcome.update(|record| {
+            record.timing.sent = Some(sent);
+            record.timing.head = Some(arrived);
+        });
         let watch = this.policy.observe(&head);
         head.extensions.insert(outcome.clone());
         let body = ResponseBody::new(body, watch, outcome, *this.started);

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Instant};
 
 use super::{Deferred, Timing, Usage};
 use crate::{
@@ -69,6 +69,12 @@ impl Outcome {
     #[must_use]
     pub fn timing(&self) -> Timing {
         lock(&self.state).record.timing
+    }
+
+    /// Says when the call began whose reply this is, from which [`Timing::queue`] follows.
+    pub fn begun_at(&self, start: Instant) {
+        let timing = &mut lock(&self.state).record.timing;
+        *timing = timing.since(start);
     }
 
     /// A copy of what is known so far.

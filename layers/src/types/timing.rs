@@ -1,11 +1,14 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// When the parts of a reply arrived, counted from the moment the request was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Timing {
-    /// How long the request waited for permits and quotas before it was sent; not part of the other
-    /// times. `None` if nothing made it wait.
+    /// When the request was sent: the last one of a call that was repeated. `None` of a reply that
+    /// was kept elsewhere since.
+    pub sent: Option<Instant>,
+    /// How long the call had waited until then, for permits, quotas and other attempts. Known where
+    /// it is known when the call began: see [`since`](Self::since).
     pub queue: Option<Duration>,
     /// The response head.
     pub head: Option<Duration>,
@@ -13,4 +16,34 @@ pub struct Timing {
     pub first_event: Option<Duration>,
     /// The end of the body, however it ended.
     pub end: Option<Duration>,
+}
+
+impl Timing {
+    /// The same for a call that began at `start`: [`queue`](Self::queue) is what lies between that
+    /// and the sending. A call that began later than that has waited in no queue; its answer was
+    /// already under way, or stored.
+    #[must_use]
+    pub fn since(mut self, start: Instant) -> Self {
+        self.queue = self
+            .sent
+            .and_then(|sent| sent.checked_duration_since(start));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_is_what_lies_before_the_sending() {
+        let start = tokio::time::Instant::now().into_std();
+        let mut timing = Timing::default();
+        assert_eq!(timing.since(start).queue, None);
+
+        let second = Duration::from_secs(1);
+        timing.sent = Some(start + second);
+        assert_eq!(timing.since(start).queue, Some(second));
+        assert_eq!(timing.since(start + second * 2).queue, None);
+    }
 }

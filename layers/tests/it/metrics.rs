@@ -381,7 +381,7 @@ async fn every_figure_stands_in_the_table_with_its_kind_and_labels() {
                 outcome.update(|record| {
                     record.usage = Some(Usage::new(3, 4));
                     record.timing.first_event = Some(SECOND);
-                    record.timing.queue = Some(SECOND);
+                    record.timing.sent = Some(tokio::time::Instant::now().into_std());
                 });
                 let body = ScriptedBody::new().data("a").data("b");
                 let mut response = Response::builder()
