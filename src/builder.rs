@@ -1,14 +1,17 @@
 //! Builds a client: keeps the ingredients, derives the stack.
 
+mod connection;
+
 use std::{env, fmt, time::Duration};
 
+use self::connection::Connection;
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
     client::Stack,
     layers::trace::Propagate,
     policy::{Propagation, ShowContent},
     preset,
-    transport::{ApiKey, Transport},
+    transport::ApiKey,
 };
 
 /// Begins a client with the preset; see [`Blossom::builder`].
@@ -28,6 +31,10 @@ use crate::{
 /// | `max_response_bytes` | 64 MiB | the most of a reply that is no stream |
 /// | `propagate_trace` | off | tells the upstream which requests belong together |
 /// | `trace_content` | off | prompts are personal data |
+/// | `decompression` | off | answers are small; over a slow line it is worth its CPU |
+/// | `proxy`, `proxy_bypass`, `proxy_from_env` | none | the environment is not looked at unless asked |
+/// | `allow_plain_http` | loopback | a key without TLS can be read on the way |
+/// | `root_certificate_pem`, `native_roots` | Mozilla's list | the same everywhere |
 ///
 /// A timeout of `Duration::MAX` is none.
 #[derive(Debug, Clone)]
@@ -35,7 +42,7 @@ use crate::{
 pub struct Builder {
     base: Base,
     api_key: Option<ApiKeySource>,
-    connect_timeout: Duration,
+    connection: Connection,
     settings: Settings,
 }
 
@@ -74,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) max_response_bytes: usize,
     pub(crate) propagation: Propagation,
     pub(crate) show_content: ShowContent,
+    #[cfg(feature = "decompression")]
+    pub(crate) decompression: bool,
 }
 
 impl Default for Settings {
@@ -90,6 +99,8 @@ impl Default for Settings {
             max_response_bytes: 64 * 1024 * 1024,
             propagation: Propagation::default(),
             show_content: ShowContent::Never,
+            #[cfg(feature = "decompression")]
+            decompression: false,
         }
     }
 }
@@ -99,7 +110,7 @@ impl Default for Builder {
         Self {
             base: Base::Endpoint(Endpoint::default()),
             api_key: None,
-            connect_timeout: Duration::from_secs(10),
+            connection: Connection::default(),
             settings: Settings::default(),
         }
     }
@@ -156,12 +167,6 @@ impl Builder {
         self
     }
 
-    /// How long to wait for a connection, TLS included. Default: 10 s.
-    pub const fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
-        self.connect_timeout = connect_timeout;
-        self
-    }
-
     settings! {
         /// How long to wait for the head of a stream. Default: 60 s.
         head_timeout: Duration;
@@ -202,6 +207,16 @@ impl Builder {
         self
     }
 
+    /// Whether to ask for compressed answers and decompress them, within the
+    /// [limits](crate::transport::decompress) that keep a small one from becoming a large one.
+    /// Default: no.
+    #[cfg(feature = "decompression")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "decompression")))]
+    pub const fn decompression(mut self, decompression: bool) -> Self {
+        self.settings.decompression = decompression;
+        self
+    }
+
     /// Builds the client. Opens no connection.
     ///
     /// # Errors
@@ -215,15 +230,12 @@ impl Builder {
             Base::Url(url) => Endpoint::new(Dialect::Gen, &url)?,
         };
         settings.check()?;
-        let mut transport = Transport::builder().connect_timeout(self.connect_timeout);
-        match self.api_key {
-            Some(ApiKeySource::Key(key)) => {
-                transport = transport.api_key(ApiKey::new(key).map_err(builder_error)?);
-            }
+        let key = match self.api_key {
+            Some(ApiKeySource::Key(key)) => Some(ApiKey::new(key).map_err(builder_error)?),
             None if settings.endpoint.needs_key() => return Err(no_key(&settings.endpoint)),
-            Some(ApiKeySource::Caller) | None => {}
-        }
-        let transport = transport.build().map_err(builder_error)?;
+            Some(ApiKeySource::Caller) | None => None,
+        };
+        let transport = self.connection.transport(key)?;
         let stack = Stack::new(preset::standard(&settings, transport));
         Ok(Blossom::assemble(stack, settings))
     }

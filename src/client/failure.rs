@@ -174,9 +174,29 @@ fn transport(error: BoxError, other: impl FnOnce(BoxError) -> Error) -> Error {
             .with_retryable(false)
             .with_suggestion(NOT_THE_SERVICE)
             .with_source(error)
+    } else if is_undecodable(&error) {
+        Error::new(ErrorKind::Decode, error.to_string())
+            .with_retryable(false)
+            .with_suggestion("ask without .decompression(true)")
+            .with_source(error)
     } else {
         other(error)
     }
+}
+
+/// Whether an answer was compressed in a way that cannot be undone, or not within the limits.
+#[cfg(feature = "decompression")]
+fn is_undecodable(error: &BoxError) -> bool {
+    use crate::transport::decompress::{CorruptBody, DecompressionLimit, UnsupportedEncoding};
+    let error = &**error;
+    cause_ref::<DecompressionLimit>(error).is_some()
+        || cause_ref::<UnsupportedEncoding>(error).is_some()
+        || cause_ref::<CorruptBody>(error).is_some_and(|corrupt| !corrupt.is_cut())
+}
+
+#[cfg(not(feature = "decompression"))]
+const fn is_undecodable(_error: &BoxError) -> bool {
+    false
 }
 
 /// Whether the transport would not send the request where it was to go.

@@ -10,7 +10,8 @@
 //! | `buffer` | the one place that buffers a request |
 //! | `trace::attempt` | a span for each request that is sent |
 //! | `timeout::head`, `first_event`, `idle` | clocks of one attempt |
-//! | `observe` | directly outside the transport: sees what the wire gave |
+//! | `observe` | sees what the wire gave, decompressed |
+//! | decompression (feature) | inside all that reads bodies |
 //! | credentials | innermost: nobody further out ever holds the key |
 //! | transport | connections |
 
@@ -19,6 +20,8 @@ use http_body::Body;
 use tower::ServiceBuilder;
 use tower_service::Service;
 
+#[cfg(feature = "decompression")]
+use crate::transport::decompress::DecompressLayer;
 use crate::{
     builder::Settings,
     layers::{
@@ -33,6 +36,8 @@ use crate::{
     policy::{DescribeRequest, HeadAfter, NameError, ObserveReply},
     transport::Transport,
 };
+#[cfg(feature = "decompression")]
+use tower_layer::Layer as _;
 
 /// The stack of [`Blossom::builder`](crate::Blossom::builder).
 pub(crate) fn standard(
@@ -49,6 +54,10 @@ pub(crate) fn standard(
 + Sync
 + 'static
 + use<> {
+    #[cfg(feature = "decompression")]
+    let transport = DecompressLayer::new()
+        .enabled(settings.decompression)
+        .layer(transport);
     ServiceBuilder::new()
         .layer(
             TraceLayer::call()

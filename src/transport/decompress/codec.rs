@@ -20,6 +20,13 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    pub(super) const fn twice(self) -> Self {
+        Self {
+            free_bytes: self.free_bytes.saturating_mul(2),
+            max_ratio: self.max_ratio.saturating_mul(2),
+        }
+    }
+
     const fn of(self, wire_bytes: u64) -> u64 {
         self.max_ratio
             .saturating_mul(wire_bytes)

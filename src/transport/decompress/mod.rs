@@ -12,9 +12,12 @@
 //!
 //! A body may grow to [`free_bytes`](DecompressLayer::free_bytes) plus
 //! [`max_ratio`](DecompressLayer::max_ratio) times what came over the wire; then it ends in
-//! [`DecompressionLimit`]. With the defaults, 8 MiB and 7, a mebibyte on the wire is never more than
-//! 15 MiB for the reader. The decoder itself holds its window besides: 32 KiB for gzip, at most
-//! 8 MiB for zstd (RFC 9659), at most 16 MiB for br, and of these only what was decoded so far.
+//! [`DecompressionLimit`]. With the defaults, 4 MiB and 3, a mebibyte on the wire is never more than
+//! 7 MiB for the reader: even who joins its frames, and so holds it twice for a moment, stays below
+//! 16 MiB. An event stream may grow to twice that, since it is read piece by piece: an event of 250
+//! bytes takes 25 to 30 on the wire, so that hundred thousand of them pass. The decoder itself holds
+//! its window besides: 32 KiB for gzip, at most 8 MiB for zstd (RFC 9659), at most 16 MiB for br, and
+//! of these only what was decoded so far.
 //!
 //! An encoding on top of another (`gzip, gzip`), or one that was not asked for, is refused with
 //! [`UnsupportedEncoding`]. A body that is cut, damaged, or goes on after its end is

@@ -9,7 +9,7 @@ use blossom_layers::BoxError;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RANGE},
 };
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -27,6 +27,7 @@ use super::{
 #[derive(Debug, Clone, Copy)]
 pub struct DecompressLayer {
     limits: Limits,
+    enabled: bool,
 }
 
 impl DecompressLayer {
@@ -35,13 +36,24 @@ impl DecompressLayer {
     pub const fn new() -> Self {
         Self {
             limits: Limits {
-                free_bytes: 8 * 1024 * 1024,
-                max_ratio: 7,
+                free_bytes: 4 * 1024 * 1024,
+                max_ratio: 3,
             },
+            enabled: true,
         }
     }
 
-    /// How large a body may become whatever its size on the wire, in bytes. Default: 8 MiB.
+    /// Whether to decompress at all, for stacks whose type must not depend on that. Default: yes.
+    ///
+    /// If not, requests and answers pass as they are.
+    #[must_use]
+    pub const fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// How large a body may become whatever its size on the wire, in bytes; an event stream twice
+    /// that. Default: 4 MiB.
     ///
     /// Text compresses 10 to 20 times; what an answer in text grows to is below this in nearly all
     /// cases. Zero leaves the ratio alone to decide.
@@ -51,7 +63,8 @@ impl DecompressLayer {
         self
     }
 
-    /// How many more bytes each byte on the wire allows. Default: 7. Zero makes
+    /// How many more bytes each byte on the wire allows, in an event stream twice as many. Default:
+    /// 3, since who reads an answer whole may have to hold it twice. Zero makes
     /// [`free_bytes`](Self::free_bytes) the limit of every body.
     #[must_use]
     pub const fn max_ratio(mut self, ratio: u32) -> Self {
@@ -73,6 +86,7 @@ impl<S> Layer<S> for DecompressLayer {
         Decompress {
             inner,
             limits: self.limits,
+            enabled: self.enabled,
         }
     }
 }
@@ -84,6 +98,7 @@ impl<S> Layer<S> for DecompressLayer {
 pub struct Decompress<S> {
     inner: S,
     limits: Limits,
+    enabled: bool,
 }
 
 impl<S, B, R> Service<Request<B>> for Decompress<S>
@@ -103,7 +118,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future> {
         let headers = request.headers_mut();
-        let ask = !headers.contains_key(ACCEPT_ENCODING) && !headers.contains_key(RANGE);
+        let ask =
+            self.enabled && !headers.contains_key(ACCEPT_ENCODING) && !headers.contains_key(RANGE);
         if ask {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, br, zstd"));
         }
@@ -148,6 +164,11 @@ where
         Poll::Ready(Ok(match codec(response.headers())? {
             None => response.map(DecompressBody::plain),
             Some(codec) => {
+                let limits = if is_stream(response.headers()) {
+                    limits.twice()
+                } else {
+                    limits
+                };
                 response.headers_mut().remove(CONTENT_ENCODING);
                 response.headers_mut().remove(CONTENT_LENGTH);
                 response.map(|body| DecompressBody::encoded(body, Decoder::new(codec, limits)))
@@ -160,6 +181,14 @@ impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
+}
+
+/// Events are read one by one: more of them does not mean more memory.
+fn is_stream(headers: &HeaderMap) -> bool {
+    const EVENTS: &[u8] = b"text/event-stream";
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.get(..EVENTS.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENTS))
 }
 
 /// What undoes the encoding that `headers` name, or `None` if there is none.

@@ -12,6 +12,7 @@ use blossom::transport::{
     ApiKey, ConnectCause, ConnectError, ConnectTimeout, PlainHttpRefused, Resolve, Resolving,
     Transport, nothing_was_sent,
 };
+use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
 use tokio::{io::AsyncWriteExt, sync::mpsc, time::Instant};
 
 use super::{
@@ -209,6 +210,45 @@ async fn k10_a_proxy_is_asked_for_a_tunnel_and_sees_no_key() {
 }
 
 #[tokio::test]
+async fn k10_the_clients_builder_takes_a_proxy_and_its_exceptions() {
+    let sandbox = Sandbox::start().unwrap();
+    let address = sandbox
+        .base_url()
+        .trim_start_matches("http://")
+        .parse()
+        .unwrap();
+    let (proxy, mut seen) = proxy(address, ESTABLISHED);
+    let builder = || {
+        Blossom::builder()
+            .base_url("http://upstream.invalid")
+            .allow_plain_http("upstream.invalid")
+            .api_key("sk_secret")
+            .proxy(format!("http://user:s3cret@{}", proxy.address()))
+    };
+
+    let client = builder().build().unwrap();
+    client.text().generate("Hi").await.unwrap();
+
+    let head = seen.recv().await.unwrap();
+    assert!(head.starts_with("connect upstream.invalid:80 "), "{head}");
+    assert!(!head.contains("sk_secret"), "{head}");
+    assert!(!format!("{:?}{client:?}", builder()).contains("s3cret"));
+
+    // Who goes past the proxy asks the resolver, which finds nobody, maybe slowly.
+    let past = builder()
+        .proxy_bypass("upstream.invalid")
+        .connect_timeout(Duration::from_millis(50));
+    assert!(past.build().unwrap().text().generate("Hi").await.is_err());
+    assert_eq!(proxy.accepted(), 1);
+    let error = Blossom::builder()
+        .api_key("k")
+        .proxy("socks5://a")
+        .build()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Builder);
+}
+
+#[tokio::test]
 async fn k10_a_proxy_that_refuses_is_typed_and_shows_no_password() {
     for answer in [
         "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
@@ -290,8 +330,8 @@ fn k10_the_environment_counts_only_when_asked() {
 
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    // Of the child's three calls one went to the proxy.
-    assert_eq!(*seen.lock().unwrap(), 1, "{said}");
+    // Of the child's five calls two went to the proxy.
+    assert_eq!(*seen.lock().unwrap(), 2, "{said}");
 }
 
 const CHILD: &str = "BLOSSOM_TEST_PROXY_PORT";
@@ -317,4 +357,18 @@ async fn with_environment(_port: &str) {
         cause_of(true, "https://direct.invalid/").await,
         ConnectCause::Dns
     );
+
+    for asked in [false, true] {
+        let client = Blossom::builder()
+            .base_url("https://a.invalid")
+            .api_key("sk_secret")
+            .proxy_from_env(asked)
+            .connect_timeout(Duration::from_millis(200))
+            .build()
+            .unwrap();
+        let error = client.text().generate("Hi").await.unwrap_err();
+        let cause = cause::<ConnectError>(&error.into()).cause();
+        // Who asks the resolver finds nobody, or is not told in time.
+        assert_eq!(cause == ConnectCause::Proxy, asked);
+    }
 }

@@ -1,5 +1,7 @@
 use blossom::{
+    Blossom, ErrorKind,
     layers::{BoxError, body::ReqBody},
+    sandbox::Sandbox,
     transport::decompress::{
         CorruptBody, DecompressLayer, DecompressionLimit, UnsupportedEncoding,
     },
@@ -120,8 +122,86 @@ async fn k8_a_mebibyte_of_zeros_in_gzip_never_becomes_more_than_sixteen() {
     let error = end.unwrap_err();
     let limit: &DecompressionLimit = cause(&error);
     assert!(limit.wire_bytes() <= MIB as u64);
-    assert!(limit.limit_bytes() <= 15 * MIB as u64);
+    // Who joins the frames holds them twice for a moment.
+    assert!(2 * limit.limit_bytes() < 15 * MIB as u64);
     assert!(read as u64 <= limit.limit_bytes());
+}
+
+#[tokio::test]
+async fn k8_an_event_stream_may_grow_to_twice_as_much() {
+    let wire = encode(gzip(), &vec![b'\n'; 4 * MIB]);
+    let mut answer = answer("gzip", &wire);
+    answer.splice(
+        17..17,
+        *b"content-type: Text/Event-Stream; charset=utf-8\r\n",
+    );
+    let server = Server::answering(answer);
+    let layer = DecompressLayer::new().free_bytes(100_000).max_ratio(10);
+    let response = get(layer, &server).await.unwrap();
+
+    let (_, end) = drain(response.into_body()).await;
+
+    let error = end.unwrap_err();
+    let limit: &DecompressionLimit = cause(&error);
+    assert_eq!(limit.limit_bytes(), 2 * (100_000 + 10 * limit.wire_bytes()));
+}
+
+#[tokio::test]
+async fn a_layer_that_is_off_asks_for_nothing_and_touches_nothing() {
+    let server = Server::answering(answer("gzip", b"whatever"));
+
+    let response = get(DecompressLayer::new().enabled(false), &server)
+        .await
+        .unwrap();
+
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "whatever");
+}
+
+#[tokio::test]
+async fn the_client_decompresses_when_it_is_told_to() {
+    let sandbox = Sandbox::builder().compress(true).start().unwrap();
+    let client = |on| {
+        let builder = Blossom::builder().base_url(sandbox.base_url());
+        builder.decompression(on).build().unwrap()
+    };
+
+    let plain = client(false).text().generate("Hi").await.unwrap();
+    let decoded = client(true).text().generate("Hi").await.unwrap();
+    let stream = client(true).text().generate("Hi").stream().await.unwrap();
+    let streamed = stream.finish().await.unwrap();
+
+    assert_eq!(decoded.content(), plain.content());
+    assert_eq!(streamed.content(), plain.content());
+    let asked = sandbox.requests();
+    let asked: Vec<_> = asked
+        .iter()
+        .map(|request| request.header("accept-encoding"))
+        .collect();
+    let all = Some("gzip, br, zstd");
+    assert_eq!(asked, [None, all, all]);
+}
+
+#[tokio::test]
+async fn k8_a_bomb_is_a_typed_error_of_the_client() {
+    let sandbox = Sandbox::start().unwrap();
+    let client = Blossom::builder()
+        .base_url(sandbox.base_url())
+        .decompression(true)
+        .build()
+        .unwrap();
+
+    let call = client
+        .text()
+        .generate("Hi")
+        .header("x-sandbox-fault", "bomb;mib=64");
+    let error = call.await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(!error.is_retryable());
+    cause::<DecompressionLimit>(&BoxError::from(error));
+    assert!(sandbox.bytes_sent() < 100_000);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn problem(builder: Builder, server: &Server) -> TlsProblem {
 }
 
 #[tokio::test]
-async fn tls_agrees_on_http2_where_both_speak_it() {
+async fn m6_tls_agrees_on_http2_where_both_speak_it_with_any_provider() {
     let authority = Authority::new();
     for (protocols, version) in [
         (BOTH, Version::HTTP_2),

@@ -1,0 +1,139 @@
+//! How the client connects: what it passes on to the transport.
+
+use std::{fmt, time::Duration};
+
+use super::{Builder, builder_error};
+use crate::{
+    Result,
+    transport::{self, ApiKey, Transport},
+};
+
+/// What a client passes on to its transport.
+#[derive(Clone)]
+pub(super) struct Connection {
+    connect_timeout: Duration,
+    proxy: Option<String>,
+    proxy_bypass: String,
+    proxy_from_env: bool,
+    plain_http: Vec<String>,
+    #[cfg(feature = "_tls")]
+    roots: Vec<Vec<u8>>,
+    #[cfg(all(feature = "native-roots", feature = "_tls"))]
+    native_roots: bool,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            proxy: None,
+            proxy_bypass: String::new(),
+            proxy_from_env: false,
+            plain_http: Vec::new(),
+            #[cfg(feature = "_tls")]
+            roots: Vec::new(),
+            #[cfg(all(feature = "native-roots", feature = "_tls"))]
+            native_roots: false,
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn transport(self, api_key: Option<ApiKey>) -> Result<Transport> {
+        let mut builder = Transport::builder()
+            .connect_timeout(self.connect_timeout)
+            .proxy_bypass(self.proxy_bypass)
+            .proxy_from_env(self.proxy_from_env);
+        if let Some(key) = api_key {
+            builder = builder.api_key(key);
+        }
+        if let Some(proxy) = self.proxy {
+            builder = builder.proxy(proxy);
+        }
+        for host in self.plain_http {
+            builder = builder.allow_plain_http(host);
+        }
+        #[cfg(feature = "_tls")]
+        for pem in self.roots {
+            builder = builder.root_certificate_pem(pem);
+        }
+        #[cfg(all(feature = "native-roots", feature = "_tls"))]
+        {
+            builder = builder.native_roots(self.native_roots);
+        }
+        transport::Builder::build(builder).map_err(builder_error)
+    }
+}
+
+impl Builder {
+    /// How long to wait for a connection, TLS included. Default: 10 s.
+    pub const fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connection.connect_timeout = connect_timeout;
+        self
+    }
+
+    /// Sends everything but loopback through the HTTP proxy at `proxy`, by a CONNECT tunnel:
+    /// `http://host:port`, or `http://user:password@host:port`. The proxy never sees the key.
+    /// Default: none.
+    pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
+        self.connection.proxy = Some(proxy.into());
+        self
+    }
+
+    /// Hosts that [`proxy`](Self::proxy) is not for, in the form of `NO_PROXY`: domains, addresses
+    /// and networks, with commas between. Default: none.
+    pub fn proxy_bypass(mut self, hosts: impl Into<String>) -> Self {
+        self.connection.proxy_bypass = hosts.into();
+        self
+    }
+
+    /// Whether to take proxies from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which
+    /// are read once, when the client is built. [`proxy`](Self::proxy) wins over them. Default: no.
+    pub const fn proxy_from_env(mut self, from_env: bool) -> Self {
+        self.connection.proxy_from_env = from_env;
+        self
+    }
+
+    /// Lets requests to `host` go without TLS, beside those to loopback. Key and prompts can be read
+    /// by everybody on the way. May be given several times. Default: loopback only.
+    pub fn allow_plain_http(mut self, host: impl Into<String>) -> Self {
+        self.connection.plain_http.push(host.into());
+        self
+    }
+
+    /// Also trusts the certificate authorities in `pem`, for a service with a private one. May be
+    /// given several times. Default: Mozilla's list, compiled in.
+    #[cfg(feature = "_tls")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls-ring", feature = "tls-aws-lc"))))]
+    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.connection.roots.push(pem.into());
+        self
+    }
+
+    /// Whether to trust what the operating system trusts as well. It is read once, when the client
+    /// is built. Default: no.
+    #[cfg(all(feature = "native-roots", feature = "_tls"))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "native-roots")))]
+    pub const fn native_roots(mut self, native: bool) -> Self {
+        self.connection.native_roots = native;
+        self
+    }
+}
+
+/// A proxy may hold a password.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Connection");
+        debug
+            .field("connect_timeout", &self.connect_timeout)
+            .field("proxy", &self.proxy.as_ref().map(|_| "hidden"))
+            .field("proxy_bypass", &self.proxy_bypass)
+            .field("proxy_from_env", &self.proxy_from_env)
+            .field("plain_http", &self.plain_http);
+        #[cfg(feature = "_tls")]
+        debug.field("root_certificates", &self.roots.len());
+        #[cfg(all(feature = "native-roots", feature = "_tls"))]
+        debug.field("native_roots", &self.native_roots);
+        debug.finish()
+    }
+}
