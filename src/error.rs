@@ -1,6 +1,6 @@
 //! The error of the client.
 
-use std::{error, fmt, time::Duration};
+use std::{error, fmt, sync::Arc, time::Duration};
 
 use http::StatusCode;
 
@@ -12,7 +12,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why a call failed.
 ///
 /// Small and opaque: [`kind`](Self::kind) says what it is, the getters what is known of it.
-/// `Display` is one line; neither it nor `Debug` shows a key, a prompt or a query string.
+/// `Display` is one line; neither it nor `Debug` shows a key, a prompt or a query string. Cloning it,
+/// as calls that were one do, shares its source.
 ///
 /// ```
 /// use blossom::{Blossom, ErrorKind};
@@ -21,10 +22,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// assert_eq!(error.kind(), ErrorKind::Builder);
 /// assert!(error.to_string().contains("set BLOSSOM_API_KEY"));
 /// ```
+#[derive(Clone)]
 pub struct Error {
     inner: Box<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -36,7 +39,7 @@ struct Inner {
     partial: Option<Partial>,
     retryable: Option<bool>,
     suggestion: Option<&'static str>,
-    source: Option<BoxError>,
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
 /// What kind of failure an [`Error`] is.
@@ -137,7 +140,7 @@ impl Error {
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        self.inner.source = Some(source.into());
+        self.inner.source = Some(Arc::from(source.into()));
         self
     }
 

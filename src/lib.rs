@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod batch;
 mod builder;
 pub mod client;
 mod error;
@@ -32,6 +33,7 @@ pub use blossom_layers as layers;
 pub use blossom_layers::body::ReqBody as Body;
 
 pub use self::{
+    batch::{Batch, Progress},
     builder::{Builder, FromService},
     client::{Blossom, Image, Speech, Text, TextStream},
     error::{Error, ErrorKind, Result},

@@ -1,11 +1,22 @@
-//! The only place that starts tasks.
+//! The only place that starts tasks and threads.
 //!
 //! A layer starts a task only for work that must outlive the caller: draining an error body, ending
 //! a fill in the background. Each such task has an end of its own (a byte cap and a time cap).
 
-use std::{future::Future, io, thread};
+use std::{
+    any::Any,
+    collections::HashMap,
+    fmt,
+    future::Future,
+    io,
+    task::{Context, Poll, ready},
+    thread,
+};
 
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    task::{Id, JoinSet},
+};
 
 /// Starts `work` on the current runtime, or abandons it where there is none.
 ///
@@ -39,16 +50,119 @@ where
     T: Send + 'static,
 {
     let (sender, receiver) = oneshot::channel();
-    let thread = thread::Builder::new().name("blossom-blocking".to_owned());
-    // Nobody joins it: its end is that of its work.
-    drop(thread.spawn(move || drop(sender.send(work())))?);
+    thread("blossom-blocking", move || drop(sender.send(work())))?;
     receiver
         .await
         .map_err(|_| io::Error::other("the work on a thread of its own panicked"))
 }
 
+/// Starts a thread that ends when `work` does. It is detached.
+///
+/// For work that blocks: a file, a callback of somebody else's.
+///
+/// # Errors
+///
+/// The system has no thread to give.
+pub fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let builder = thread::Builder::new().name(name.to_owned());
+    builder.spawn(work).map(drop)
+}
+
+/// Tasks that end with their owner, whose results come in order of completion.
+///
+/// A task that panics ends itself alone.
+pub struct Tasks<T> {
+    running: JoinSet<T>,
+    keys: HashMap<Id, u64>,
+}
+
+/// Why a task has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Died {
+    /// It panicked with this message.
+    Panicked(String),
+    /// It was aborted.
+    Aborted,
+}
+
+impl<T: Send + 'static> Tasks<T> {
+    /// How many have not been taken yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Starts a task on the current runtime; its result comes with `key`. Outside a runtime it is
+    /// dropped, and `false` returned.
+    pub fn spawn(&mut self, key: u64, work: impl Future<Output = T> + Send + 'static) -> bool {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return false;
+        };
+        let task = self.running.spawn_on(work, &runtime);
+        self.keys.insert(task.id(), key);
+        true
+    }
+
+    /// The next one that is done; `None` when there is none left.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, Result<T, Died>)>> {
+        let Some(joined) = ready!(self.running.poll_join_next_with_id(cx)) else {
+            return Poll::Ready(None);
+        };
+        let (id, result) = match joined {
+            Ok((id, result)) => (id, Ok(result)),
+            Err(error) => (
+                error.id(),
+                Err(match error.try_into_panic() {
+                    Ok(panic) => Died::Panicked(panic_text(&*panic)),
+                    Err(_) => Died::Aborted,
+                }),
+            ),
+        };
+        let key = self.keys.remove(&id).unwrap_or_default();
+        Poll::Ready(Some((key, result)))
+    }
+
+    /// Aborts all that run. Each of them still comes, as [`Died::Aborted`].
+    pub fn abort_all(&mut self) {
+        self.running.abort_all();
+    }
+}
+
+impl<T> Default for Tasks<T> {
+    fn default() -> Self {
+        Self {
+            running: JoinSet::new(),
+            keys: HashMap::new(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Tasks<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tasks")
+            .field("running", &self.running.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a panic says.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
 
     #[tokio::test]
@@ -78,5 +192,34 @@ mod tests {
         assert!(!spawn(async {
             unreachable!("there is no runtime to run this")
         }));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_alone_and_says_why() {
+        let mut tasks = Tasks::default();
+        assert!(tasks.spawn(1, async { panic!("the cause") }));
+        assert!(tasks.spawn(2, async { 7 }));
+
+        let mut done = HashMap::new();
+        while let Some((key, result)) = poll_fn(|cx| tasks.poll_next(cx)).await {
+            done.insert(key, result);
+        }
+
+        assert_eq!(done[&1], Err(Died::Panicked("the cause".to_owned())));
+        assert_eq!(done[&2], Ok(7));
+    }
+
+    #[tokio::test]
+    async fn tasks_end_with_their_owner() {
+        let (tx, rx) = tokio::sync::oneshot::channel::<()>();
+        let mut tasks = Tasks::default();
+        tasks.spawn(1, async move {
+            std::future::pending::<()>().await;
+            drop(tx);
+        });
+        tokio::task::yield_now().await;
+        drop(tasks);
+
+        assert!(rx.await.is_err());
     }
 }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    batch::Prepared,
     protocol::{
         AudioOutput, ChatAudio, ChatReply, ChatRequest, Failure, Message, Modality,
         ReasoningEffort, ResponseFormat, Safety, SearchContext, Stop, TextRequest, Tool,
@@ -153,6 +154,17 @@ impl Generate {
     }
 }
 
+impl Generate {
+    /// The call as one of a batch.
+    pub(crate) fn into_prepared(self) -> Prepared<Text> {
+        let request = self
+            .options
+            .finish(self.request.encode(&self.client.settings().endpoint));
+        let client = self.client;
+        Prepared::of_request(request, move |request| client.exchange(request, DecodeText))
+    }
+}
+
 impl IntoFuture for Generate {
     type Output = Result<Text>;
     type IntoFuture = TextCall;
@@ -244,6 +256,17 @@ impl Chat {
                 .encode(&self.client.settings().endpoint),
         );
         StreamCall(self.client.exchange(request, OpenStream))
+    }
+}
+
+impl Chat {
+    /// The call as one of a batch.
+    pub(crate) fn into_prepared(self) -> Prepared<Text> {
+        let request = self
+            .options
+            .finish(self.request.encode(&self.client.settings().endpoint));
+        let client = self.client;
+        Prepared::of_request(request, move |request| client.exchange(request, DecodeText))
     }
 }
 

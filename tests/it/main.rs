@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod batch;
 mod client;
 mod observability;
 mod sandbox;

@@ -1,0 +1,187 @@
+//! What a batch can make calls of, and what comes of it.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+};
+
+use http::Request;
+
+use crate::{
+    Blossom, Result, Text,
+    client::{Chat, Generate},
+    layers::{
+        body::{Known, ReqBody},
+        types::{CacheStatus, Nanos, Usage},
+    },
+    protocol::Message,
+};
+
+/// What a batch can make a call of: a prompt, messages, a call.
+///
+/// ```
+/// use blossom::{Blossom, Text, batch::{BatchInput, Prepared}};
+///
+/// /// A city, of which the batch asks for a description.
+/// struct City(&'static str);
+///
+/// impl BatchInput for City {
+///     type Output = Text;
+///
+///     fn prepare(self, client: &Blossom) -> Prepared<Text> {
+///         client.text().generate(format!("Describe {}", self.0)).prepare(client)
+///     }
+/// }
+/// ```
+pub trait BatchInput: Send + 'static {
+    /// What a call gives.
+    type Output: BatchOutput;
+
+    /// The call, not made yet. `client` is that of the batch; a call keeps its own.
+    fn prepare(self, client: &Blossom) -> Prepared<Self::Output>;
+}
+
+/// What a call of a batch gives. Cloned for inputs that are equal.
+pub trait BatchOutput: Clone + Send + 'static {
+    /// The tokens that it took, if they are known.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+
+    /// What it cost, if that is known.
+    fn cost(&self) -> Option<Nanos> {
+        None
+    }
+
+    /// Whether it came from a cache.
+    fn cached(&self) -> bool {
+        false
+    }
+
+    /// About how much memory it takes, in bytes.
+    fn weight_bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+/// A call that has not been made yet, and what identifies it.
+pub struct Prepared<T> {
+    pub(super) identity: Option<Identity>,
+    pub(super) call: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
+}
+
+/// A cryptographic hash of a whole request.
+pub(super) type Identity = [u8; 32];
+
+impl<T> Prepared<T> {
+    /// A call of any kind. It is never one with another.
+    pub fn new<F>(call: F) -> Self
+    where
+        F: IntoFuture<Output = Result<T>>,
+        F::IntoFuture: Send + 'static,
+    {
+        Self {
+            identity: None,
+            call: Box::pin(call.into_future()),
+        }
+    }
+
+    /// A call that is one with every other for the same request.
+    pub(crate) fn of_request<F>(
+        request: Result<Request<ReqBody>>,
+        call: impl FnOnce(Result<Request<ReqBody>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        Self {
+            identity: request.as_ref().ok().and_then(identity),
+            // Nothing is sent before somebody polls.
+            call: Box::pin(async move { call(request).await }),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Prepared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").finish_non_exhaustive()
+    }
+}
+
+/// What two requests must share to be one: all that is sent.
+fn identity(request: &Request<ReqBody>) -> Option<Identity> {
+    let body = request.body().bytes()?;
+    let mut hash = blake3::Hasher::new_derive_key("blossom batch identity v1");
+    let mut part = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(request.method().as_str().as_bytes());
+    part(request.uri().to_string().as_bytes());
+    for (name, value) in request.headers() {
+        part(name.as_str().as_bytes());
+        part(value.as_bytes());
+    }
+    part(body);
+    Some(*hash.finalize().as_bytes())
+}
+
+impl BatchInput for Generate {
+    type Output = Text;
+
+    fn prepare(self, _: &Blossom) -> Prepared<Text> {
+        self.into_prepared()
+    }
+}
+
+impl BatchInput for Chat {
+    type Output = Text;
+
+    fn prepare(self, _: &Blossom) -> Prepared<Text> {
+        self.into_prepared()
+    }
+}
+
+impl BatchInput for String {
+    type Output = Text;
+
+    fn prepare(self, client: &Blossom) -> Prepared<Text> {
+        client.text().generate(self).into_prepared()
+    }
+}
+
+impl BatchInput for &'static str {
+    type Output = Text;
+
+    fn prepare(self, client: &Blossom) -> Prepared<Text> {
+        client.text().generate(self).into_prepared()
+    }
+}
+
+impl BatchInput for Vec<Message> {
+    type Output = Text;
+
+    fn prepare(self, client: &Blossom) -> Prepared<Text> {
+        client.text().chat(self).into_prepared()
+    }
+}
+
+impl BatchOutput for Text {
+    fn usage(&self) -> Option<Usage> {
+        Self::usage(self)
+    }
+
+    fn cached(&self) -> bool {
+        matches!(
+            self.cache_status(),
+            Some(CacheStatus::Hit | CacheStatus::Stale | CacheStatus::Coalesced)
+        )
+    }
+
+    fn weight_bytes(&self) -> usize {
+        let calls = self.tool_calls().iter();
+        let calls: usize = calls.map(|call| call.arguments().len() + 128).sum();
+        size_of::<Self>() + self.content().len() + self.reasoning().map_or(0, str::len) + calls
+    }
+}
