@@ -211,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn tasks_end_with_their_owner() {
-        let (tx, rx) = tokio::sync::oneshot::channel::<()>();
+        let (tx, rx) = oneshot::channel::<()>();
         let mut tasks = Tasks::default();
         tasks.spawn(1, async move {
             std::future::pending::<()>().await;

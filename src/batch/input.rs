@@ -9,8 +9,8 @@ use std::{
 use http::Request;
 
 use crate::{
-    Blossom, Result, Text,
-    client::{Chat, Generate},
+    Blossom, Image, Result, Speech, Text,
+    client::{Chat, Draw, Generate, Speak},
     layers::{
         body::{Known, ReqBody},
         types::{CacheStatus, Nanos, Usage},
@@ -143,6 +143,22 @@ impl BatchInput for Chat {
     }
 }
 
+impl BatchInput for Draw {
+    type Output = Image;
+
+    fn prepare(self, _: &Blossom) -> Prepared<Image> {
+        self.into_prepared()
+    }
+}
+
+impl BatchInput for Speak {
+    type Output = Speech;
+
+    fn prepare(self, _: &Blossom) -> Prepared<Speech> {
+        self.into_prepared()
+    }
+}
+
 impl BatchInput for String {
     type Output = Text;
 
@@ -164,6 +180,18 @@ impl BatchInput for Vec<Message> {
 
     fn prepare(self, client: &Blossom) -> Prepared<Text> {
         client.text().chat(self).into_prepared()
+    }
+}
+
+impl BatchOutput for Image {
+    fn weight_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes().len()
+    }
+}
+
+impl BatchOutput for Speech {
+    fn weight_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes().len()
     }
 }
 

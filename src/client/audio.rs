@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Result,
+    batch::Prepared,
     protocol::{ModelKind, Safety, SpeechFormat, SpeechRequest},
 };
 
@@ -97,6 +98,18 @@ impl Speak {
         safe(value: Safety);
     }
     options! {}
+}
+
+impl Speak {
+    /// The call as one of a batch.
+    pub(crate) fn into_prepared(self) -> Prepared<Speech> {
+        let encoded = self.request.encode(&self.client.settings().endpoint);
+        let request = self.options.finish(encoded);
+        let client = self.client;
+        Prepared::of_request(request, move |request| {
+            client.exchange(request, DecodeSpeech)
+        })
+    }
 }
 
 impl IntoFuture for Speak {

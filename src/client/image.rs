@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 
 use bytes::Bytes;
-use http::response::Parts;
+use http::{Request, response::Parts};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
@@ -16,6 +16,8 @@ use super::{
 };
 use crate::{
     Result,
+    batch::Prepared,
+    layers::body::ReqBody,
     protocol::{AspectRatio, ImageRequest, ModelKind, Quality, Resolution, Safety},
 };
 
@@ -147,18 +149,34 @@ impl Draw {
     }
 }
 
-impl IntoFuture for Draw {
-    type Output = Result<Image>;
-    type IntoFuture = ImageCall;
-
-    fn into_future(self) -> ImageCall {
+impl Draw {
+    fn into_request(self) -> (Blossom, Result<Request<ReqBody>>, DecodeImage) {
         let encoded = self.request.encode(&self.client.settings().endpoint);
         let url = match &encoded {
             Ok(request) if request.method() == http::Method::GET => Some(request.uri().to_string()),
             _ => None,
         };
-        let request = self.options.finish(encoded);
-        ImageCall(self.client.exchange(request, DecodeImage { url }))
+        (
+            self.client,
+            self.options.finish(encoded),
+            DecodeImage { url },
+        )
+    }
+
+    /// The call as one of a batch.
+    pub(crate) fn into_prepared(self) -> Prepared<Image> {
+        let (client, request, decode) = self.into_request();
+        Prepared::of_request(request, move |request| client.exchange(request, decode))
+    }
+}
+
+impl IntoFuture for Draw {
+    type Output = Result<Image>;
+    type IntoFuture = ImageCall;
+
+    fn into_future(self) -> ImageCall {
+        let (client, request, decode) = self.into_request();
+        ImageCall(client.exchange(request, decode))
     }
 }
 

@@ -345,3 +345,29 @@ async fn the_sandbox_counts_no_more_in_flight_than_asked_for() {
     assert!(results.iter().all(Result::is_ok));
     assert!(sandbox.max_in_flight() <= 5);
 }
+
+#[tokio::test]
+async fn images_and_speech_are_batches_too() {
+    let sandbox = Sandbox::start().unwrap();
+    let client = Blossom::builder()
+        .base_url(sandbox.base_url())
+        .build()
+        .unwrap();
+
+    let images = (0..6).map(|n| {
+        client
+            .image()
+            .generate(format!("cat {}", n % 3))
+            .size(16, 16)
+    });
+    let images = client.batch(images.collect::<Vec<_>>()).run().await;
+    let speech = client.batch([client.audio().speak("Hello")]).run().await;
+
+    assert!(
+        images
+            .iter()
+            .all(|image| !image.as_ref().unwrap().bytes().is_empty())
+    );
+    assert!(!speech[0].as_ref().unwrap().bytes().is_empty());
+    assert_eq!(sandbox.count(), 4);
+}
