@@ -13,7 +13,7 @@ use axum::{
 };
 use blossom::{
     Blossom, Body, Endpoint,
-    layers::{BoxError, respond::RespondLayer},
+    layers::{BoxError, buffer::BufferLayer, metrics::METRICS, respond::RespondLayer},
     protocol::Dialect,
     sandbox::Sandbox,
 };
@@ -22,6 +22,8 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
     header::{self, AUTHORIZATION},
 };
+use http_body_util::BodyExt;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::watch};
 use tower::{ServiceExt, service_fn};
 
@@ -31,7 +33,7 @@ struct Arguments {
     /// Where callers come in. Only loopback, until the gateway knows its callers.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where operators come in: /healthz.
+    /// Where operators come in: /healthz, and /metrics for Prometheus.
     #[arg(long, default_value = "127.0.0.1:8081")]
     admin: SocketAddr,
     /// The base URL of the upstream.
@@ -70,10 +72,8 @@ async fn main() -> Result<(), BoxError> {
     let listener = TcpListener::bind(arguments.listen).await?;
     let admin = TcpListener::bind(arguments.admin).await?;
     let base = format!("http://{}", listener.local_addr()?);
-    println!(
-        "listening on {base}, admin on http://{}",
-        admin.local_addr()?
-    );
+    let admin_base = format!("http://{}", admin.local_addr()?);
+    println!("listening on {base}, admin on {admin_base}");
 
     let (stop, stopped) = watch::channel(());
     let until = |mut stopped: watch::Receiver<()>| async move {
@@ -81,14 +81,17 @@ async fn main() -> Result<(), BoxError> {
     };
     let serve =
         axum::serve(listener, app(endpoint)?).with_graceful_shutdown(until(stopped.clone()));
-    let health = Router::new().route("/healthz", get(|| async { "ok\n" }));
+    let figures = prometheus()?;
+    let health = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(move || std::future::ready(page(&figures))));
     let admin = axum::serve(admin, health).with_graceful_shutdown(until(stopped));
     let both = async { tokio::try_join!(serve.into_future(), admin.into_future()) };
     let mut both = std::pin::pin!(both);
 
     tokio::select! {
         ended = &mut both => return ended.map(drop).map_err(Into::into),
-        checked = check(base), if arguments.check => return checked,
+        checked = check(base, admin_base), if arguments.check => return checked,
         () = asked_to_stop() => println!("stopping; streams under way have {GRACE:?}"),
     }
     drop(stop);
@@ -96,6 +99,23 @@ async fn main() -> Result<(), BoxError> {
         Ok(ended) => ended.map(drop).map_err(Into::into),
         Err(_) => Err("streams were still under way at the end of the grace".into()),
     }
+}
+
+/// A recorder of figures, with the buckets that the conventions advise.
+fn prometheus() -> Result<PrometheusHandle, BoxError> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in METRICS.iter().filter(|metric| !metric.buckets.is_empty()) {
+        let name = Matcher::Full(metric.name.to_owned());
+        builder = builder.set_buckets_for_metric(name, metric.buckets)?;
+    }
+    Ok(builder.install_recorder()?)
+}
+
+/// The figures as Prometheus reads them.
+fn page(figures: &PrometheusHandle) -> ([(HeaderName, &'static str); 1], String) {
+    figures.run_upkeep();
+    let text = "text/plain; version=0.0.4";
+    ([(header::CONTENT_TYPE, text)], figures.render())
 }
 
 /// Ends with Ctrl-C, or SIGTERM where there is one.
@@ -183,6 +203,8 @@ impl Upstream {
         let client = self.client;
         let stack = tower::ServiceBuilder::new()
             .layer(RespondLayer::new())
+            // Outside the client, so that its figures and spans know which model is asked for.
+            .layer(BufferLayer::new())
             .service(service_fn(move |request| client.clone().oneshot(request)));
         let Ok(answer) = stack.oneshot(onward).await;
         let (head, body) = answer.into_parts();
@@ -234,8 +256,9 @@ fn problem(status: StatusCode, detail: &str) -> Response<axum::body::Body> {
     response
 }
 
-/// Calls the gateway as any client would: a list, an answer, a stream, a stream that is cut.
-async fn check(base: String) -> Result<(), BoxError> {
+/// Calls the gateway as any client would: a list, an answer, a stream, a stream that is cut. Then the
+/// figures must tell of them.
+async fn check(base: String, admin: String) -> Result<(), BoxError> {
     let client = Blossom::builder()
         .base_url(base)
         .api_key("sk_check")
@@ -250,10 +273,18 @@ async fn check(base: String) -> Result<(), BoxError> {
         .stream()
         .await?;
     match cut.finish().await {
-        Ok(_) => Err("a stream that was cut must not look whole".into()),
-        Err(error) => {
-            println!("cut: {error}");
-            Ok(())
-        }
+        Ok(_) => return Err("a stream that was cut must not look whole".into()),
+        Err(error) => println!("cut: {error}"),
+    }
+    let request = Request::get(format!("{admin}/metrics")).body(Body::empty())?;
+    let page = client.oneshot(request).await?.into_body().collect().await?;
+    let page = String::from_utf8(page.to_bytes().into())?;
+    let counted = page.lines().filter(|line| line.contains("interrupted"));
+    for line in counted.filter(|line| line.contains("_count")) {
+        println!("{line}");
+    }
+    match page.contains("gen_ai_client_token_usage_bucket") {
+        true => Ok(()),
+        false => Err("the figures must tell of tokens".into()),
     }
 }

@@ -16,6 +16,7 @@
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
 //! | `retry` | sends a request again when another try can help | fastrand, httpdate, tokio |
+//! | `server-timing` | tells the callers of a server where the time went | tokio |
 //! | `sse` | the incremental event-stream decoder | memchr |
 //! | `task` | starts work that must outlive its caller | tokio |
 //! | `timeout` | four clocks: head, first event, idle, total | tokio |
@@ -63,6 +64,8 @@ mod oneshot;
 pub mod respond;
 #[cfg(feature = "retry")]
 pub mod retry;
+#[cfg(feature = "server-timing")]
+pub mod server_timing;
 #[cfg(feature = "sse")]
 pub mod sse;
 mod sync;

@@ -15,3 +15,7 @@ pub mod architecture {}
 /// Every failure, its kind, and what to do.
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+/// Figures, spans, times, and what none of them shows.
+#[doc = include_str!("observability.md")]
+pub mod observability {}

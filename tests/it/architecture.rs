@@ -14,6 +14,7 @@ const LAYERS: &[&str] = &[
     "metrics",
     "observe",
     "respond",
+    "server_timing",
     "retry",
     "timeout",
     "trace",

@@ -21,7 +21,7 @@ use crate::{
     body::{End, Guard},
     boxed_ref,
     sync::Arc,
-    types::{CacheStatus, Describe, Ended, ErrorType, Outcome, quietly},
+    types::{Attempt, CacheStatus, Describe, Ended, ErrorType, Outcome, quietly},
 };
 
 /// What all services of a layer share.
@@ -54,6 +54,7 @@ struct Active<E> {
     status: Option<StatusCode>,
     outcome: Option<Outcome>,
     cache: Option<CacheStatus>,
+    attempt: Attempt,
     error: Option<SharedString>,
     chunks: Option<Chunks>,
 }
@@ -165,6 +166,7 @@ impl<E: ErrorType> Active<E> {
             status: None,
             outcome: None,
             cache: None,
+            attempt: Attempt::FIRST,
             error: None,
             chunks: None,
         }))
@@ -175,6 +177,8 @@ impl<E: ErrorType> Active<E> {
         self.status = Some(response.status());
         self.outcome = extensions.get().cloned();
         self.cache = extensions.get().copied();
+        // One that was made again says so.
+        self.attempt = extensions.get().copied().unwrap_or(Attempt::FIRST);
         let events = response.headers().get(CONTENT_TYPE).is_some_and(|kind| {
             kind.as_bytes()
                 .get(..EVENT_STREAM.len())
@@ -264,6 +268,10 @@ impl<E: ErrorType> Active<E> {
 
     #[expect(clippy::cast_precision_loss, reason = "the facade knows no integers")]
     fn record_upstream(&self, recorder: &dyn Recorder) {
+        if self.status.is_some() {
+            let attempts = f64::from(self.attempt.number());
+            recorder::histogram(recorder, &self.series.attempts).record(attempts);
+        }
         let Some(outcome) = &self.outcome else {
             return;
         };

@@ -20,12 +20,14 @@ pub mod name {
     pub const CALLS_IN_FLIGHT: &str = "blossom.calls.in_flight";
     /// What the cache made of calls.
     pub const CACHE_RESULTS: &str = "blossom.cache.results";
+    /// How many requests it took to get an answer.
+    pub const ATTEMPTS: &str = "blossom.attempts";
     /// How long calls waited before they were sent.
     pub const QUEUE_TIME: &str = "blossom.queue.time";
 }
 
 /// One figure, as the guide's table has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Metric {
     /// Its name.
@@ -36,9 +38,40 @@ pub struct Metric {
     pub unit: &'static str,
     /// Its labels beside those that all figures of a call have.
     pub labels: &'static [&'static str],
+    /// The bounds of its buckets, for exporters that want some: those that the conventions advise.
+    pub buckets: &'static [f64],
     /// What it says.
     pub meaning: &'static str,
 }
+
+/// Of durations of calls, in seconds.
+const SECONDS: &[f64] = &[
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+];
+
+/// Of what is faster: frames of a stream, queues.
+const FINE_SECONDS: &[f64] = &[
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+
+const TOKENS: &[f64] = &[
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+];
+
+const ATTEMPTS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
 
 /// What a figure does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +115,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram,
         unit: "s",
         labels: &[ERROR_TYPE, CACHE_RESULT],
+        buckets: SECONDS,
         meaning: "how long a call took, to the end of its body",
     },
     Metric {
@@ -89,6 +123,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram,
         unit: "s",
         labels: &[],
+        buckets: SECONDS,
         meaning: "when the first frame with part of the answer came; event streams only",
     },
     Metric {
@@ -96,6 +131,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram,
         unit: "s",
         labels: &[],
+        buckets: FINE_SECONDS,
         meaning: "how long each later frame took; event streams only",
     },
     Metric {
@@ -103,6 +139,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram,
         unit: "{token}",
         labels: &[TOKEN_TYPE],
+        buckets: TOKENS,
         meaning: "the tokens of a reply, `input` and `output`; once for each reply of the upstream",
     },
     Metric {
@@ -110,6 +147,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         unit: "{call}",
         labels: &[],
+        buckets: &[],
         meaning: "calls that were begun",
     },
     Metric {
@@ -117,6 +155,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         unit: "{call}",
         labels: &[RESULT],
+        buckets: &[],
         meaning: "calls that have ended: `ok`, `error`, `canceled`; their sum comes to be what was begun",
     },
     Metric {
@@ -124,6 +163,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         unit: "{call}",
         labels: &[],
+        buckets: &[],
         meaning: "calls whose body has not ended",
     },
     Metric {
@@ -131,13 +171,23 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         unit: "{call}",
         labels: &[CACHE_RESULT],
+        buckets: &[],
         meaning: "what the cache made of calls: `hit`, `stale`, `miss`, `coalesced`, `bypass`",
+    },
+    Metric {
+        name: name::ATTEMPTS,
+        kind: Kind::Histogram,
+        unit: "{attempt}",
+        labels: &[],
+        buckets: ATTEMPTS,
+        meaning: "how many requests to the upstream it took to get an answer, whatever it says",
     },
     Metric {
         name: name::QUEUE_TIME,
         kind: Kind::Histogram,
         unit: "s",
         labels: &[],
+        buckets: FINE_SECONDS,
         meaning: "how long a call waited for permits, quotas and other attempts until it was sent",
     },
 ];

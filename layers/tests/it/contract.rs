@@ -16,6 +16,7 @@ use blossom_layers::{
     observe::ObserveLayer,
     respond::RespondLayer,
     retry::{RetryLayer, Standard},
+    server_timing::ServerTimingLayer,
     test_util::{BodyLog, ReadyProbe, ScriptedBody, ScriptedService, Step},
     timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
     trace::{TraceLayer, W3c},
@@ -278,6 +279,7 @@ contract! {
     observe: ObserveLayer::new(blind), future: 64, errors: passed;
     respond: RespondLayer::new(), future: 96, errors: answered;
     retry: RetryLayer::new(at_once()), future: 640, errors: repeated;
+    server_timing: ServerTimingLayer::new(), future: 64, errors: passed;
     timeout_head: HeadTimeoutLayer::new(LONG), future: 192, errors: passed;
     timeout_first_event: FirstEventTimeoutLayer::new(LONG), future: 208, errors: passed;
     timeout_idle: IdleTimeoutLayer::new(LONG), future: 64, errors: passed;

@@ -9,7 +9,7 @@ use blossom_layers::{
     observe::ObserveLayer,
     test_util::{ScriptedBody, ScriptedService, Step},
     timeout::IdleTimeoutLayer,
-    types::{CacheStatus, Deferred, Description, Ended, Outcome, Record, Usage, Watch},
+    types::{Attempt, CacheStatus, Deferred, Description, Ended, Outcome, Record, Usage, Watch},
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -178,6 +178,25 @@ async fn tokens_are_counted_once_for_each_reply_of_the_upstream() {
         let label = duration.labels.get("blossom.cache.result");
         assert_eq!(label.cloned(), status.map(|status| status.to_string()));
     }
+}
+
+#[tokio::test]
+async fn the_attempts_of_a_call_are_those_that_its_answer_tells() {
+    let figures = Figures::install();
+    let mut again = Response::new(ScriptedBody::new().sized());
+    again.extensions_mut().insert(Attempt::FIRST.next().next());
+    let once = Response::new(ScriptedBody::new().sized());
+    let service = measured([
+        Step::Respond(again),
+        Step::Respond(once),
+        Step::Fail("gone"),
+    ]);
+
+    for _ in 0..3 {
+        drop(service.clone().oneshot(request()).await);
+    }
+
+    assert_eq!(only(&figures, name::ATTEMPTS).values, [3.0, 1.0]);
 }
 
 /// What ends a call, and what it is called then.

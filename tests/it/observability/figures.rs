@@ -102,3 +102,26 @@ async fn an_answer_says_when_its_parts_came() {
     assert!(late.first_event.is_some());
     assert!(early.head.is_some() && early.end.is_none(), "{early:?}");
 }
+
+#[test]
+fn the_guides_table_is_the_list_of_figures() {
+    let guide = include_str!("../../../src/guide/observability.md");
+    let rows: Vec<_> = guide
+        .lines()
+        .filter(|line| line.starts_with("| `gen_ai.") || line.starts_with("| `blossom."))
+        .collect();
+    let listed = METRICS.iter().map(|metric| {
+        let labels = metric.labels.iter().map(|label| format!("`{label}`"));
+        format!(
+            "| `{}` | {} | {} | {} | {} |",
+            metric.name,
+            metric.kind.as_str(),
+            metric.unit,
+            labels.collect::<Vec<_>>().join(", "),
+            metric.meaning
+        )
+    });
+    let listed: Vec<_> = listed.collect();
+
+    assert_eq!(rows, listed);
+}
