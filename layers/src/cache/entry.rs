@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use super::Generation;
 use crate::{
     body::Recording,
-    types::{CacheKey, Record, ScopeDigest},
+    types::{CacheKey, Outcome, Record, ScopeDigest},
 };
 
 /// A reply that may be given again: head, frames, what was learnt, and how long it may be used.
@@ -50,7 +50,7 @@ pub struct Entry {
     status: StatusCode,
     headers: HeaderMap,
     recording: Arc<Recording>,
-    record: Record,
+    outcome: Outcome,
 }
 
 impl Entry {
@@ -68,7 +68,7 @@ impl Entry {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             recording: Arc::default(),
-            record: Record::default(),
+            outcome: Outcome::default(),
         }
     }
 
@@ -96,8 +96,15 @@ impl Entry {
 
     /// What was learnt from the reply.
     #[must_use]
-    pub fn record(mut self, record: Record) -> Self {
-        self.record = record;
+    pub fn record(self, record: Record) -> Self {
+        self.outcome(record.into())
+    }
+
+    /// What was learnt from the reply, as the handle that whoever gets the reply is given too. It
+    /// must be final.
+    #[must_use]
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
         self
     }
 
@@ -192,8 +199,8 @@ impl Entry {
 
     /// What was learnt from the reply, final.
     #[must_use]
-    pub const fn outcome(&self) -> &Record {
-        &self.record
+    pub const fn learnt(&self) -> &Outcome {
+        &self.outcome
     }
 
     /// How old the reply is. Never less than it was when it was stored.
@@ -228,9 +235,10 @@ impl Entry {
         let body = &self.recording;
         let frames = size_of_val(body.frames());
         let tags: usize = self.tags.iter().map(|tag| tag.len() + TAG).sum();
-        let record = &self.record;
-        let texts = [&record.failure, &record.model];
-        let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        let texts: usize = self.outcome.read(|record| {
+            let texts = [&record.failure, &record.model];
+            texts.into_iter().flatten().map(|text| text.len()).sum()
+        });
         [
             size_of::<Self>() + ENTRY,
             body.len_bytes(),

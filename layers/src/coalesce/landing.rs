@@ -1,9 +1,10 @@
 use http::{header::SET_COOKIE, response::Parts};
-use http_body::SizeHint;
 
 use crate::{
+    body::Recording,
     directives::Directives,
-    flight::{Landed, Landing, Share},
+    flight::{Landing, Share},
+    sync::Arc,
 };
 
 /// Decides at the head who may have the reply.
@@ -14,7 +15,11 @@ pub(super) struct Courtesy {
 }
 
 impl Landing for Courtesy {
-    fn head(&mut self, head: &mut Parts, _hint: &SizeHint) -> Share {
+    type Note = ();
+
+    fn note(&self) {}
+
+    fn head(&mut self, head: &mut Parts) -> Share {
         let private = || {
             let directives = Directives::of(&head.headers);
             directives.private || directives.no_store || head.headers.contains_key(SET_COOKIE)
@@ -26,5 +31,5 @@ impl Landing for Courtesy {
         }
     }
 
-    fn landed(self, _landed: Landed<'_>) {}
+    fn landed(self, _head: &Parts, _recording: Arc<Recording>) {}
 }

@@ -91,6 +91,7 @@ where
             key,
             limits: self.limits,
             deadline: Deadline::of(request.extensions()),
+            fresh: false,
             landings: None,
         };
         let boarded = self.flights.board(

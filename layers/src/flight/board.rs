@@ -50,6 +50,8 @@ pub(crate) struct Passenger {
     pub(crate) key: CacheKey,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Deadline>,
+    /// Joins nobody, and takes the place of the flight there is.
+    pub(crate) fresh: bool,
     /// What [`Flights::landings`] said before the passenger looked where landed flights are kept.
     /// If one has landed since, it may look again.
     pub(crate) landings: Option<u64>,
@@ -102,6 +104,20 @@ impl<L: Landing> Flights<L> {
         self.home.counter(key).load(Ordering::SeqCst)
     }
 
+    /// Takes the flights that `which` picks by their keys and notes out of the way: nobody joins them
+    /// any more, and they do not land.
+    #[cfg(feature = "cache")]
+    pub(crate) fn supersede(&self, which: impl Fn(&CacheKey, &L::Note) -> bool) {
+        let mut flights = lock(&self.home.flights);
+        let picked: Vec<_> = flights
+            .extract_if(|key, flight| which(key, &flight.note))
+            .collect();
+        drop(flights);
+        for (_, flight) in picked {
+            lock(&flight.state).supersede();
+        }
+    }
+
     /// Joins the flight of this key, or begins one with what `make` makes of `parts`, under the
     /// deadline that all its readers share.
     ///
@@ -122,12 +138,13 @@ impl<L: Landing> Flights<L> {
             key,
             limits,
             deadline,
+            fresh,
             landings,
         } = passenger;
         let mut flights = lock(&self.home.flights);
         if let Some(flight) = flights.get(&key) {
             let mut state = lock(&flight.state);
-            if flight.born.elapsed() > flight.limits.max_age {
+            if fresh || flight.born.elapsed() > flight.limits.max_age {
                 state.supersede();
             } else if let Some(seat) = state.join(deadline) {
                 drop(state);

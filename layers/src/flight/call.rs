@@ -148,7 +148,6 @@ impl<S, B, F, L: Landing> fmt::Debug for Call<S, B, F, L> {
 pin_project! {
     /// A body read by way of a flight, or one's own.
     #[project = RideProj]
-    #[derive(Debug)]
     pub(crate) enum Ride<R, L: Landing> {
         Shared { reader: Reader<L> },
         Own { #[pin] body: R },
@@ -187,6 +186,15 @@ where
         match self {
             Self::Shared { reader } => reader.size_hint(),
             Self::Own { body } => body.size_hint(),
+        }
+    }
+}
+
+impl<R: fmt::Debug, L: Landing> fmt::Debug for Ride<R, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shared { reader } => f.debug_tuple("Shared").field(reader).finish(),
+            Self::Own { body } => f.debug_tuple("Own").field(body).finish(),
         }
     }
 }

@@ -25,11 +25,13 @@ mod state;
 mod wakers;
 mod window;
 
+#[cfg(feature = "cache")]
+pub(crate) use self::call::Caught;
 pub use self::error::{Lagged, Panicked, Shared};
 pub(crate) use self::{
     board::{Boarded, Flights, Limits, Passenger},
     call::{By, Call, Ride},
     driver::Driver,
-    one::{Landed, Landing, Share},
+    one::{Landing, Share},
     reader::{NoHead, Reader},
 };

@@ -6,7 +6,7 @@ use std::{
 
 use bytes::Bytes;
 use http::response::Parts;
-use http_body::{Frame, SizeHint};
+use http_body::Frame;
 use tokio::time::Instant;
 
 use super::{
@@ -26,25 +26,18 @@ use crate::{
 /// What becomes of a flight beside being read. Both are called at most once, in this order, and not
 /// under a lock that readers wait for.
 pub(crate) trait Landing: Send + 'static {
+    /// What can be told of a flight while it is under way.
+    type Note: Send + Sync + 'static;
+
+    /// What is to be told of this flight.
+    fn note(&self) -> Self::Note;
+
     /// Sees the head before any reader does, and says who may read the reply.
-    fn head(&mut self, head: &mut Parts, hint: &SizeHint) -> Share;
+    fn head(&mut self, head: &mut Parts) -> Share;
 
-    /// The upstream's body came to its end, or the call failed. Nobody has seen the end yet. Not
-    /// called for a flight that is cancelled.
-    fn landed(self, landed: Landed<'_>);
-}
-
-/// How a flight ended.
-#[expect(dead_code, reason = "only a cache keeps what has landed")]
-pub(crate) enum Landed<'a> {
-    /// It came to its end. The recording is there if the reply was small enough to be kept, and the
-    /// flag says that a newer flight had taken its place.
-    Complete {
-        head: &'a Parts,
-        recording: Option<Arc<Recording>>,
-        superseded: bool,
-    },
-    Failed,
+    /// Takes the whole reply before any reader sees its end. Not called for one that failed, was too
+    /// large to be kept, or whose place a newer flight has taken.
+    fn landed(self, head: &Parts, recording: Arc<Recording>);
 }
 
 /// Who may read a reply.
@@ -68,6 +61,11 @@ pub(super) struct Flight<L: Landing> {
     pub(super) key: CacheKey,
     pub(super) limits: Limits,
     pub(super) born: Instant,
+    #[cfg_attr(
+        not(feature = "cache"),
+        expect(dead_code, reason = "a cache asks for it")
+    )]
+    pub(super) note: L::Note,
     pub(super) state: Mutex<State>,
     pub(super) wakers: Arc<Wakers>,
     craft: Mutex<Option<Craft<L>>>,
@@ -84,6 +82,7 @@ impl<L: Landing> Flight<L> {
         landing: L,
     ) -> Self {
         let wakers = Wakers::new();
+        let note = landing.note();
         let craft = Craft {
             driver,
             landing: Some(landing),
@@ -93,6 +92,7 @@ impl<L: Landing> Flight<L> {
             key,
             limits,
             born: Instant::now(),
+            note,
             state: Mutex::new(state),
             wakers,
             craft: Mutex::new(Some(craft)),
@@ -154,36 +154,27 @@ impl<L: Landing> Flight<L> {
 
     fn end(&self, result: Result<(), BoxError>, place: &mut Option<Craft<L>>) -> Option<Craft<L>> {
         let mut craft = place.take()?;
-        let landing = craft.landing.take();
-        match result {
-            Ok(()) => {
-                let mut state = lock(&self.state);
-                let recording = state.recording();
-                let head = state.head();
-                let superseded = state.is_superseded();
-                drop(state);
-                if let (Some(landing), Some(head)) = (landing, head) {
-                    let landed = Landed::Complete {
-                        head: &head.parts,
-                        recording,
-                        superseded,
-                    };
-                    // A store that panics costs the entry, not the reply.
-                    drop(catch_unwind(AssertUnwindSafe(|| landing.landed(landed))));
-                }
-                self.home.remove(self);
-                lock(&self.state).complete();
-            }
-            Err(error) => {
-                if let Some(landing) = landing {
-                    drop(catch_unwind(AssertUnwindSafe(|| {
-                        landing.landed(Landed::Failed);
-                    })));
-                }
-                self.home.remove(self);
-                lock(&self.state).fail(error);
-            }
+        if let Err(error) = result {
+            self.home.remove(self);
+            lock(&self.state).fail(error);
+            return Some(craft);
         }
+        let mut state = lock(&self.state);
+        let recording = state.recording();
+        let head = state.head();
+        let superseded = state.is_superseded();
+        drop(state);
+        if let (Some(landing), Some(head), Some(recording)) =
+            (craft.landing.take(), head, recording)
+            && !superseded
+        {
+            // A store that panics costs the entry, not the reply.
+            drop(catch_unwind(AssertUnwindSafe(|| {
+                landing.landed(&head.parts, recording);
+            })));
+        }
+        self.home.remove(self);
+        lock(&self.state).complete();
         Some(craft)
     }
 
@@ -222,7 +213,7 @@ impl<L: Landing> Craft<L> {
             Some(match event {
                 Event::Head(mut arrived) => {
                     let share = match &mut self.landing {
-                        Some(landing) => landing.head(&mut arrived.head, &arrived.hint),
+                        Some(landing) => landing.head(&mut arrived.head),
                         None => Share::Creator,
                     };
                     Step::Head(arrived, share)

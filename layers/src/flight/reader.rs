@@ -61,6 +61,16 @@ impl<L: Landing> Reader<L> {
         }
     }
 
+    /// Reads it all in the background, for a time, while it can be of use.
+    #[cfg(feature = "cache")]
+    pub(crate) fn finish_alone(mut self, within: Duration) {
+        if let Some(aboard) = self.aboard.take() {
+            lock(&aboard.flight.state).outlive(within);
+            // Without a runtime the work is dropped, and with it the seat.
+            task::spawn(aboard.finish(within));
+        }
+    }
+
     /// The head; from then on this is the body.
     pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, NoHead>> {
         let Some(aboard) = &self.aboard else {
@@ -129,8 +139,8 @@ impl<L: Landing> Aboard<L> {
             loop {
                 let take = |state: &mut State, seat| state.take_frame(seat, limit);
                 let taken = ready!(self.poll(&mut timer, cx, take));
-                // Past the limit nothing will be kept; with another reader there is no need.
-                if taken.over || !lock(&self.flight.state).is_sole_hope() {
+                // What will not be kept is of no more use.
+                if taken.over || !lock(&self.flight.state).is_open() {
                     return Poll::Ready(());
                 }
             }
@@ -160,7 +170,6 @@ impl<L: Landing> Drop for Reader<L> {
             return;
         }
         lock(&aboard.flight.state).outlive(within);
-        // Without a runtime the work is dropped, and with it the seat.
         task::spawn(aboard.finish(within));
     }
 }
@@ -181,7 +190,6 @@ impl<L: Landing> Body for Reader<L> {
         let limit = flight.limits.max_bytes;
         let take = |state: &mut State, seat| state.take_frame(seat, limit);
         let taken = ready!(aboard.poll(&mut this.timer, cx, take));
-        this.timer.stop();
         if taken.unblocked {
             flight.wakers.wake_all();
         }

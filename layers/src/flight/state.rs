@@ -152,9 +152,14 @@ impl State {
             || matches!(self.frames, Frames::Window(_)) && self.seats.reading() == 0
     }
 
-    /// Whether the reader is the last of a reply that could still be kept.
+    /// Whether there is one reader left, of a reply that may still be kept.
     pub(super) const fn is_sole_hope(&self) -> bool {
         self.open && self.end.is_none() && self.seats.taken == 1
+    }
+
+    /// Whether the reply may still be kept.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
     }
 
     /// There is no reader to say how long it may take.
@@ -166,6 +171,7 @@ impl State {
 
     pub(super) const fn supersede(&mut self) {
         self.superseded = true;
+        self.open = false;
     }
 
     pub(super) const fn is_superseded(&self) -> bool {

@@ -9,6 +9,7 @@
 //! | [`SharedDeadline`] | request | when the last of several callers who share it stops waiting |
 //! | [`Tenant`] | request | on whose behalf the request is made |
 //! | [`Attempt`] | request | which try this is |
+//! | [`CacheOptions`] | request | what the caller wants of a cache |
 //! | [`TokenEstimate`] | request | how many tokens we expect |
 //! | [`Outcome`] | response | what became of the reply, known when its body ends |
 //! | [`CacheStatus`] | response | where the reply came from |
@@ -26,6 +27,7 @@
 
 mod attempt;
 mod cache;
+mod cache_options;
 mod classify;
 mod deadline;
 mod describe;
@@ -49,6 +51,7 @@ pub use self::digest::ScopeDigest;
 pub use self::{
     attempt::Attempt,
     cache::{CacheKey, CacheStatus, KeyPolicy},
+    cache_options::CacheOptions,
     classify::{ByStatus, Class, Classify, Reply},
     deadline::{Deadline, SharedDeadline},
     describe::{Describe, Description, Ended, ErrorType, ErrorWords, Undescribed},

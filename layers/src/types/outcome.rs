@@ -96,6 +96,18 @@ impl Outcome {
     }
 }
 
+impl From<Record> for Outcome {
+    fn from(record: Record) -> Self {
+        let state = State {
+            record,
+            deferred: None,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+}
+
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.read(|record| f.debug_tuple("Outcome").field(record).finish())

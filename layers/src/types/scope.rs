@@ -78,6 +78,16 @@ impl Scope {
         Self(Kind::Header(name))
     }
 
+    /// The owner of every answer, if it does not depend on the request.
+    #[must_use]
+    pub fn constant(&self) -> Option<Owner<'_>> {
+        match &self.0 {
+            Kind::Shared => Some(Owner::Shared),
+            Kind::Fixed(id) => Some(Owner::Fixed(id)),
+            Kind::Tenant | Kind::Header(_) => None,
+        }
+    }
+
     /// The owner of the answer to `request`, or `None` if it has none: its answer is never shared.
     #[must_use]
     pub fn owner<'a, B>(&'a self, request: &'a Request<B>) -> Option<Owner<'a>> {

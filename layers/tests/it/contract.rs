@@ -10,6 +10,7 @@ use blossom_layers::{
     backoff::Backoff,
     body::{End, ReqBody},
     buffer::BufferLayer,
+    cache::{CacheLayer, tier::MemoryTier},
     coalesce::CoalesceLayer,
     limit::concurrency::ConcurrencyLimitLayer,
     metrics::MetricsLayer,
@@ -272,6 +273,10 @@ impl<S: Service<Request<ReqBody>>> CallWhenReady for S {}
 
 contract! {
     buffer: BufferLayer::new(), future: 448, errors: passed;
+    cache: CacheLayer::new(MemoryTier::new(1 << 20), same, Scope::fixed("a")),
+        future: 512, errors: passed;
+    cache_bypassed: CacheLayer::new(MemoryTier::new(0), none, Scope::fixed("a")),
+        future: 512, errors: passed;
     coalesce: CoalesceLayer::new(same, Scope::fixed("a")), future: 512, errors: passed;
     coalesce_bypassed: CoalesceLayer::new(none, Scope::fixed("a")), future: 512, errors: passed;
     limit_concurrency: ConcurrencyLimitLayer::new(8), future: 336, errors: passed;

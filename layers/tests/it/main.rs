@@ -1,5 +1,7 @@
 //! The tests of the layers.
 
+#[cfg(all(feature = "cache-memory", feature = "observe", feature = "test-util"))]
+mod cache;
 #[cfg(all(feature = "coalesce", feature = "timeout", feature = "test-util"))]
 mod coalesce;
 #[cfg(all(feature = "full", feature = "test-util"))]

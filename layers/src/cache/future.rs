@@ -1,0 +1,159 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response, StatusCode, header::SET_COOKIE};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{
+    Entry,
+    body::{ResponseBody, Saved, stored_response},
+    fill::{Fill, Shared},
+    headers::write_forwarded,
+    plan::Keep,
+};
+use crate::{
+    BoxError,
+    body::Replay,
+    flight::{By, Call, Caught},
+    types::{CacheStatus, Outcome},
+};
+
+pin_project! {
+    /// Response future of [`Cache`](super::Cache).
+    pub struct ResponseFuture<S, B, F> {
+        #[pin]
+        state: State<S, B, F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B, F> {
+        Stored { entry: Option<Arc<Entry>>, status: CacheStatus, pace: Duration },
+        // Only what is stored was wanted.
+        Unsatisfied,
+        Bypassed { #[pin] call: Call<S, B, F, Fill> },
+        Calling { #[pin] call: Call<S, B, F, Fill>, shared: Arc<Shared> },
+    }
+}
+
+impl<S, B, F> ResponseFuture<S, B, F> {
+    pub(super) const fn stored(entry: Arc<Entry>, status: CacheStatus, pace: Duration) -> Self {
+        Self {
+            state: State::Stored {
+                entry: Some(entry),
+                status,
+                pace,
+            },
+        }
+    }
+
+    pub(super) const fn unsatisfied() -> Self {
+        Self {
+            state: State::Unsatisfied,
+        }
+    }
+
+    pub(super) const fn bypassed(call: Call<S, B, F, Fill>) -> Self {
+        Self {
+            state: State::Bypassed { call },
+        }
+    }
+
+    pub(super) const fn calling(call: Call<S, B, F, Fill>, shared: Arc<Shared>) -> Self {
+        Self {
+            state: State::Calling { call, shared },
+        }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B, S::Future>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<Response<ResponseBody<R>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match self.project().state.project() {
+            StateProj::Stored {
+                entry,
+                status,
+                pace,
+            } => match entry.take() {
+                Some(entry) => {
+                    let body = |replay| ResponseBody::stored(replay, *pace);
+                    stored_response(&entry, *status, body)
+                }
+                // Polled after its end.
+                None => return Poll::Pending,
+            },
+            StateProj::Unsatisfied => unsatisfied(),
+            StateProj::Bypassed { call } => {
+                let Caught { mut head, body, .. } = ready!(call.poll(cx))?;
+                write_forwarded(&mut head.headers, CacheStatus::Bypass);
+                head.extensions.insert(CacheStatus::Bypass);
+                Response::from_parts(head, ResponseBody::passing(body, None))
+            }
+            StateProj::Calling { call, shared } => received(ready!(call.poll(cx))?, shared),
+        };
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Writes where the reply came from.
+fn received<R>(caught: Caught<R, Fill>, shared: &Arc<Shared>) -> Response<ResponseBody<R>> {
+    let Caught { mut head, body, by } = caught;
+    let keep = head.extensions.remove::<Keep>();
+    let follows = by == By::Follower;
+    if keep.is_some_and(|keep| keep.rescued) {
+        shared.counters.rescued();
+    }
+    let from_tier = keep.is_some_and(|keep| keep.from_tier);
+    let stale = head.extensions.get() == Some(&CacheStatus::Stale);
+    if !from_tier || (follows && !stale) {
+        let status = if follows {
+            CacheStatus::Coalesced
+        } else {
+            CacheStatus::Miss
+        };
+        if follows {
+            head.headers.remove(SET_COOKIE);
+        }
+        write_forwarded(&mut head.headers, status);
+        head.extensions.insert(status);
+    }
+    let saved = follows.then(|| {
+        let outcome = head.extensions.get::<Outcome>().cloned();
+        Saved::new(shared.clone(), outcome)
+    });
+    Response::from_parts(head, ResponseBody::passing(body, saved))
+}
+
+/// RFC 9111 section 5.2.1.7.
+fn unsatisfied<R>() -> Response<ResponseBody<R>> {
+    let replay = Replay::new(Arc::default());
+    let mut response = Response::new(ResponseBody::stored(replay, Duration::ZERO));
+    *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+    write_forwarded(response.headers_mut(), CacheStatus::Miss);
+    response.extensions_mut().insert(CacheStatus::Miss);
+    response
+}
+
+impl<S, B, F> fmt::Debug for ResponseFuture<S, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Stored { .. } => "Stored",
+            State::Unsatisfied => "Unsatisfied",
+            State::Bypassed { .. } => "Bypassed",
+            State::Calling { .. } => "Calling",
+        })
+    }
+}
