@@ -17,6 +17,9 @@ use super::{
 /// The longest prompt that goes in a body, in characters.
 const MAX_PROMPT: usize = 32_000;
 
+/// What stands between several URLs in one text.
+const SEPARATORS: [char; 2] = ['|', ','];
+
 /// The side that the service takes where only the other is given.
 const DEFAULT_SIDE: u32 = 1024;
 
@@ -378,7 +381,7 @@ impl ImageRequest {
 
     /// The images to begin from, in one parameter.
     fn image_list(&self) -> Result<Option<String>, Invalid> {
-        if self.images.iter().any(|url| url.contains(['|', ','])) {
+        if self.images.iter().any(|url| url.contains(SEPARATORS)) {
             return Err(Invalid::new(
                 "image",
                 "must not hold | or , in a URL, which stand between several: write %7C and %2C",
@@ -458,13 +461,13 @@ struct Body<'a> {
     safe: Option<Safety>,
 }
 
-/// One URL is a text, several are an array.
+/// One URL is a text, several are an array; so is one that holds what stands between several.
 struct Images<'a>(&'a [String]);
 
 impl Serialize for Images<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            [one] => one.serialize(serializer),
+            [one] if !one.contains(SEPARATORS) => one.serialize(serializer),
             several => several.serialize(serializer),
         }
     }
@@ -654,7 +657,8 @@ mod tests {
     fn a_url_of_an_image_to_begin_from_stays_one() {
         let request = ImageRequest::new("x").image("https://example.com/a,b.png");
         // A body has an array for several, so there nothing stands between them.
-        assert_eq!(body(&request)["image"], "https://example.com/a,b.png");
+        let urls = serde_json::json!(["https://example.com/a,b.png"]);
+        assert_eq!(body(&request)["image"], urls);
         let error = request.encode(&endpoint(Dialect::V1)).unwrap_err();
         assert_eq!(error.parameter(), "image");
     }

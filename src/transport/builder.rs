@@ -29,7 +29,7 @@ use super::{
 /// | [`max_head_bytes`](Self::max_head_bytes) | 64 KiB | real heads have less than 8 |
 #[must_use]
 pub struct Builder {
-    api_key: Option<ApiKey>,
+    api_key: Option<Result<ApiKey, BoxError>>,
     policy: Policy,
     resolver: Box<dyn Resolve>,
     #[cfg(feature = "_tls")]
@@ -73,9 +73,12 @@ impl Builder {
 
     /// Adds `Authorization: Bearer ..` with `key` to requests that have no such header.
     ///
-    /// Default: none.
-    pub fn api_key(mut self, key: ApiKey) -> Self {
-        self.api_key = Some(key);
+    /// A text that cannot be a key is refused by [`build`](Self::build). Default: none.
+    pub fn api_key<K>(mut self, key: K) -> Self
+    where
+        K: TryInto<ApiKey, Error: Into<BoxError>>,
+    {
+        self.api_key = Some(key.try_into().map_err(Into::into));
         self
     }
 
@@ -234,9 +237,12 @@ impl Builder {
     /// # Errors
     ///
     /// [`InvalidBuilder`] if a root certificate, a proxy or the key cannot be used.
-    pub fn build(self) -> Result<Transport, InvalidBuilder> {
-        let authorization = match &self.api_key {
-            Some(key) => Some(key.bearer().map_err(InvalidBuilder::of("api_key"))?),
+    pub fn build(mut self) -> Result<Transport, InvalidBuilder> {
+        let authorization = match self.api_key.take() {
+            Some(key) => {
+                let bearer = key.and_then(|key| key.bearer().map_err(BoxError::from));
+                Some(bearer.map_err(InvalidBuilder::of("api_key"))?)
+            }
             None => None,
         };
         let proxies = self.proxies()?;

@@ -67,6 +67,22 @@ impl ApiKey {
     }
 }
 
+impl TryFrom<String> for ApiKey {
+    type Error = InvalidKey;
+
+    fn try_from(key: String) -> Result<Self, InvalidKey> {
+        Self::new(key)
+    }
+}
+
+impl TryFrom<&str> for ApiKey {
+    type Error = InvalidKey;
+
+    fn try_from(key: &str) -> Result<Self, InvalidKey> {
+        Self::new(key)
+    }
+}
+
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKey(..)")

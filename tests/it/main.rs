@@ -6,9 +6,15 @@
     reason = "a failed unwrap is a failed test"
 )]
 
+mod api;
 mod architecture;
 mod batch;
 mod client;
+mod dialects;
+mod errors;
+mod media;
 mod observability;
+mod recorded;
+mod round_trip;
 mod sandbox;
 mod transport;
