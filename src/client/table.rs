@@ -389,15 +389,41 @@ async fn wholes() -> Vec<(&'static str, Error)> {
 
 const TOO_LARGE: &str = "sixty-five bytes or more of a text that says nothing, and goes on so";
 
+#[cfg(feature = "decompression")]
+async fn compressed() -> Vec<(&'static str, Error)> {
+    use crate::transport::decompress::DecompressLayer;
+
+    let answer = || {
+        let mut reply = reply("application/json", ScriptedBody::new().data("x"));
+        let encoding = http::HeaderValue::from_static("unheard-of");
+        reply.headers_mut().insert("content-encoding", encoding);
+        Ok(reply)
+    };
+    let client = Blossom::from_service(DecompressLayer::new().layer(answers(answer))).build();
+    vec![(COMPRESSED, streamed(&client).await)]
+}
+
+/// Without the feature nothing is decompressed, and so nothing can fail.
+#[cfg(not(feature = "decompression"))]
+async fn compressed() -> Vec<(&'static str, Error)> {
+    ready(Vec::new()).await
+}
+
+const COMPRESSED: &str = "compressed in an unknown way, or beyond the limits";
+
 #[tokio::test(start_paused = true)]
 async fn every_cause_is_told_as_the_guide_says() {
     let mut rows: BTreeMap<_, _> = table("By cause").into_iter().collect();
+    if !cfg!(feature = "decompression") {
+        rows.remove(COMPRESSED);
+    }
     let mut seen = BTreeSet::new();
     let causes = [
         clocks().await,
         before_the_head(),
         streams().await,
         wholes().await,
+        compressed().await,
     ];
     for (cause, error) in causes.into_iter().flatten() {
         let expected = rows
