@@ -1,4 +1,4 @@
-//! The main job: one text call and one streamed call.
+//! The main job: one text call, one streamed call, and an image.
 //!
 //! Without arguments it runs against the embedded sandbox, at no cost. With `--live` it uses the
 //! real service, with the key in `BLOSSOM_API_KEY`.
@@ -44,6 +44,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let whole = stream.finish().await?;
     println!();
+
+    let image = client.image().generate("a lantern").size(256, 256).await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("lantern.jpg");
+    image.save(&path).await?;
+    println!(
+        "\nimage: {} bytes of {}, saved to {} until the end",
+        image.bytes().len(),
+        image.content_type(),
+        path.display()
+    );
 
     for (name, text) in [("text", &answer), ("stream", &whole)] {
         if let Some(usage) = text.usage() {

@@ -17,6 +17,7 @@
 pub mod batch;
 mod builder;
 pub mod client;
+pub mod conversation;
 mod error;
 pub mod guide;
 pub mod policy;
@@ -36,6 +37,7 @@ pub use self::{
     batch::{Batch, Progress},
     builder::{Builder, FromService},
     client::{Blossom, Image, Speech, Text, TextStream},
+    conversation::Conversation,
     error::{Error, ErrorKind, Result},
     protocol::{Delta, Dialect, Endpoint, Quality},
 };

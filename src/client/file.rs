@@ -28,7 +28,7 @@ impl Part {
     /// [`ErrorKind::Io`] if it cannot be read; [`ErrorKind::InvalidRequest`] as
     /// [`image_bytes`](Self::image_bytes).
     pub async fn image_file(path: impl AsRef<Path> + Send) -> Result<Self> {
-        let bytes = read(path.as_ref().to_owned()).await?;
+        let bytes = read(path.as_ref().to_owned(), MAX_MEDIA_BYTES).await?;
         Self::image_bytes(bytes).map_err(|invalid| failure::invalid(&invalid))
     }
 }
@@ -46,18 +46,18 @@ impl FilePart {
         let path = path.as_ref().to_owned();
         let name = path.file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
-        let bytes = read(path).await?;
+        let bytes = read(path, MAX_MEDIA_BYTES).await?;
         Self::bytes(name, bytes).map_err(|invalid| failure::invalid(&invalid))
     }
 }
 
-/// The file's bytes; one more than [`MAX_MEDIA_BYTES`] if there are more than that.
-async fn read(path: PathBuf) -> Result<Vec<u8>> {
+/// The file's bytes; one more than `max_bytes` if there are more than that.
+pub(crate) async fn read(path: PathBuf, max_bytes: usize) -> Result<Vec<u8>> {
     let shown = path.display().to_string();
     let read = move || {
         let file = fs::File::open(&path)?;
         let mut bytes = Vec::new();
-        let most = MAX_MEDIA_BYTES as u64 + 1;
+        let most = (max_bytes as u64).saturating_add(1);
         file.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
@@ -72,7 +72,7 @@ pub struct Save(Pin<Box<dyn Future<Output = Result<()>> + Send>>);
 
 impl Save {
     /// Writes a file as a whole or not at all.
-    pub(super) fn new(path: PathBuf, bytes: Bytes) -> Self {
+    pub(crate) fn new(path: PathBuf, bytes: Bytes) -> Self {
         let shown = path.display().to_string();
         Self(Box::pin(async move {
             work(move || write_beside(&path, &bytes))

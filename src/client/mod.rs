@@ -4,7 +4,7 @@ mod answer;
 mod audio;
 mod exchange;
 mod failure;
-mod file;
+pub(crate) mod file;
 mod image;
 mod judge;
 mod macros;
@@ -46,6 +46,7 @@ pub use self::{
 use crate::{
     Builder, Endpoint, Result,
     builder::{FromService, Settings},
+    conversation::ConversationBuilder,
     layers::{BoxError, body::ReqBody},
     protocol::ModelKind,
 };
@@ -166,6 +167,11 @@ impl Blossom {
     #[must_use]
     pub const fn audio(&self) -> AudioCalls<'_> {
         AudioCalls::new(self)
+    }
+
+    /// Begins a conversation: a system message once, the history kept, tools answered by themselves.
+    pub fn conversation(&self) -> ConversationBuilder {
+        ConversationBuilder::new(self.clone())
     }
 
     /// The text models of the service; for others see [`ImageCalls::models`] and

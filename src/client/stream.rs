@@ -118,8 +118,13 @@ impl TextStream {
         if self.failed {
             return Err(self.broken(ErrorKind::Truncated, "the stream has failed before"));
         }
+        Ok(self.take_text())
+    }
+
+    /// What has arrived, taken out at the end of the stream.
+    pub(crate) fn take_text(&mut self) -> Text {
         let deltas = std::mem::take(&mut self.deltas);
-        Ok(Text::of_stream(deltas, std::mem::take(&mut self.meta)))
+        Text::of_stream(deltas, std::mem::take(&mut self.meta))
     }
 
     /// What has arrived so far.

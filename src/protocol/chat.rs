@@ -151,6 +151,13 @@ impl ChatRequest {
         referrer: impl Into<String>;
     }
 
+    /// The messages, in the place of those so far.
+    #[must_use]
+    pub fn messages<M: Into<Message>>(mut self, messages: impl IntoIterator<Item = M>) -> Self {
+        self.messages = messages.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// The tools that the model may ask to call, 128 at most.
     #[must_use]
     pub fn tools(mut self, tools: impl IntoIterator<Item = Tool>) -> Self {

@@ -164,6 +164,26 @@ impl Message {
         }
     }
 
+    /// About how many tokens it takes: one for four bytes of text, 765 for each picture or other
+    /// medium, and four for the message itself.
+    ///
+    /// Models count each in their own way; this is for limits that need not be exact.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        let bytes = |text: &str| text.len().div_ceil(4) as u64;
+        let content = match &self.content {
+            Some(Content::Text(text)) => bytes(text),
+            Some(Content::Parts(parts)) => {
+                let part = |part: &Part| part.as_text().map_or(MEDIUM_TOKENS, bytes);
+                parts.iter().map(part).fold(0, u64::saturating_add)
+            }
+            None => 0,
+        };
+        let call = |call: &ToolCall| bytes(call.name()).saturating_add(bytes(call.arguments()));
+        let calls = self.tool_calls.iter().map(call);
+        calls.fold(MESSAGE_TOKENS.saturating_add(content), u64::saturating_add)
+    }
+
     pub(super) fn validate(&self, position: usize) -> Result<(), Invalid> {
         let refuse = |field: &str, problem: &'static str| {
             Err(Invalid::new(
@@ -224,6 +244,12 @@ impl Message {
         }
     }
 }
+
+/// What a message takes beside its content: the role and its marks.
+const MESSAGE_TOKENS: u64 = 4;
+
+/// What a picture of a thousand pixels by a thousand takes with models that look closely.
+const MEDIUM_TOKENS: u64 = 765;
 
 impl From<&str> for Message {
     fn from(text: &str) -> Self {

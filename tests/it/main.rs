@@ -10,6 +10,7 @@ mod api;
 mod architecture;
 mod batch;
 mod client;
+mod conversation;
 mod dialects;
 mod errors;
 mod media;

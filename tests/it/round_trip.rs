@@ -440,7 +440,7 @@ fn messages() -> Vec<Message> {
 /// Each case is a few requests over a socket.
 fn cases() -> ProptestConfig {
     ProptestConfig {
-        cases: 64,
+        cases: 32,
         failure_persistence: None,
         ..ProptestConfig::default()
     }

@@ -1,0 +1,424 @@
+//! Conversations: a system message once, the history kept, tools answered by themselves.
+//!
+//! A [`Conversation`] is begun by [`Blossom::conversation`](crate::Blossom::conversation).
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = blossom::sandbox::Sandbox::start()?;
+//! # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+//! let mut talk = client.conversation().system("You are helpful").start();
+//! talk.ask("What is Rust?").await?;
+//! let answer = talk.ask("And what is it not?").await?;
+//! println!("{answer}");
+//! assert_eq!(talk.messages().len(), 4);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is sent
+//!
+//! The service keeps nothing: each question goes with the system message and the history before it,
+//! so a long conversation costs more with each question. [`history_tokens`](ConversationBuilder::history_tokens)
+//! bounds that.
+//!
+//! # What is kept
+//!
+//! A question and all that came of it join the history together when its answer is whole. A question
+//! that failed, or whose future or stream was dropped, leaves the history as it was, so that it can be
+//! asked again.
+
+mod saved;
+mod stream;
+mod tools;
+mod trim;
+
+use std::{fmt, path::Path};
+
+use self::{saved::Saved, tools::Tools};
+pub use self::{stream::Asking, tools::ToolOutput};
+use crate::{
+    Blossom, Error, ErrorKind, Result, Text,
+    client::Chat,
+    layers::types::Usage,
+    protocol::{ChatRequest, Message, Tool},
+};
+
+/// How often in a row a model may ask for tools before it must answer.
+const MAX_ROUNDS: usize = 8;
+
+/// Begins a [`Conversation`].
+///
+/// | setting | default | why |
+/// | --- | --- | --- |
+/// | `system` | none | the model's own manner |
+/// | `history_tokens` | none | the whole history goes with each question |
+/// | `max_rounds` | 8 | a model that asks for tools again and again would never end |
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct ConversationBuilder {
+    client: Blossom,
+    system: Option<Message>,
+    template: ChatRequest,
+    tools: Tools,
+    history_tokens: Option<u64>,
+    max_rounds: usize,
+}
+
+impl ConversationBuilder {
+    pub(crate) fn new(client: Blossom) -> Self {
+        Self {
+            client,
+            system: None,
+            template: ChatRequest::default(),
+            tools: Tools::default(),
+            history_tokens: None,
+            max_rounds: MAX_ROUNDS,
+        }
+    }
+
+    /// The system message. It stands before everything else, and is never trimmed.
+    pub fn system(mut self, text: impl Into<String>) -> Self {
+        self.system = Some(Message::system(text));
+        self
+    }
+
+    /// The model. Not sent unless set: the service has a default of its own.
+    pub fn model(self, model: impl Into<String>) -> Self {
+        self.request(|request| request.model(model))
+    }
+
+    /// Sets what else each request has: temperature, seed, limits of tokens, the form of answers.
+    ///
+    /// Messages that are set here are replaced by those of the conversation, and tools by those that
+    /// have a handler, if there is one.
+    pub fn request(mut self, change: impl FnOnce(ChatRequest) -> ChatRequest) -> Self {
+        self.template = change(self.template);
+        self
+    }
+
+    /// A tool that the model may call, and what answers it.
+    ///
+    /// `handler` gets the arguments as a value of its own type, and gives what the model is told: a
+    /// text, a JSON value, or a `Result` of one, whose error is told to the model too. So is what is
+    /// wrong with arguments that are not of this type: models correct themselves. A tool of the same
+    /// name takes the place of an earlier one. The handlers of one answer run one after the other.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::protocol::Tool;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Weather {
+    ///     city: String,
+    /// }
+    ///
+    /// let tool = Tool::function("weather").parameters(serde_json::json!({
+    ///     "type": "object",
+    ///     "properties": { "city": { "type": "string" } },
+    ///     "required": ["city"],
+    /// }));
+    /// let weather = |place: Weather| async move { format!("sunny in {}", place.city) };
+    /// let mut talk = client.conversation().tool(tool, weather).start();
+    /// let answer = talk.ask("Weather in Paris?").await?;
+    /// assert!(answer.tool_calls().is_empty(), "they are answered already");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tool<A, F, O>(
+        mut self,
+        tool: Tool,
+        handler: impl Fn(A) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: serde::de::DeserializeOwned,
+        F: Future<Output = O> + Send + 'static,
+        O: ToolOutput,
+    {
+        self.tools.add(tool, handler);
+        self
+    }
+
+    /// The most tokens of the system message, the history and the question together, as they are
+    /// estimated: about four bytes each, and 765 for a picture.
+    ///
+    /// What is over is dropped from the history, oldest first: whole questions with all that came of
+    /// them, so that no call of a tool is parted from its answer. Never the system message, and never
+    /// the question. Default: none.
+    pub const fn history_tokens(mut self, tokens: u64) -> Self {
+        self.history_tokens = Some(tokens);
+        self
+    }
+
+    /// How often in a row the model may ask for tools before it must answer. Default: 8.
+    pub const fn max_rounds(mut self, rounds: usize) -> Self {
+        self.max_rounds = rounds;
+        self
+    }
+
+    /// Begins without a history.
+    #[must_use]
+    pub fn start(self) -> Conversation {
+        Conversation {
+            settings: self,
+            history: Vec::new(),
+            dropped: 0,
+            usage: Usage::default(),
+        }
+    }
+
+    /// Goes on with a conversation that [`Conversation::to_json`] wrote. Its system message is taken
+    /// unless one is set here.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`] if it is no such JSON.
+    pub fn resume(mut self, json: &str) -> Result<Conversation> {
+        let saved = Saved::from_json(json)?;
+        self.system = self.system.or(saved.system);
+        Ok(Conversation {
+            history: saved.messages,
+            ..self.start()
+        })
+    }
+
+    /// Goes on with a conversation that [`Conversation::save`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume`](Self::resume); [`ErrorKind::Io`] if the file cannot be read.
+    pub async fn load(self, path: impl AsRef<Path> + Send) -> Result<Conversation> {
+        let json = saved::read(path.as_ref()).await?;
+        self.resume(&json)
+    }
+}
+
+impl fmt::Debug for ConversationBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConversationBuilder")
+            .field("system", &self.system.is_some())
+            .field("tools", &self.tools)
+            .field("history_tokens", &self.history_tokens)
+            .field("max_rounds", &self.max_rounds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A conversation. See the [module docs](self).
+///
+/// A clone is a fork: both go on from here, each with a history of its own. `Debug` shows how much
+/// there is, never what.
+#[derive(Clone)]
+pub struct Conversation {
+    settings: ConversationBuilder,
+    history: Vec<Message>,
+    dropped: usize,
+    usage: Usage,
+}
+
+impl Conversation {
+    /// Asks, and gives the answer. Calls of tools that have a handler are answered on the way; where
+    /// the model calls one without, its answer is given as it is, and the next question may be the
+    /// tool's result, [`Message::tool`].
+    ///
+    /// # Errors
+    ///
+    /// As a chat; and [`ErrorKind::Upstream`] if the model asks for tools too often in a row. The
+    /// history is then as it was before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the history as it was. What was under way may still be billed.
+    pub async fn ask(&mut self, question: impl Into<Message>) -> Result<Text> {
+        let mut turn = Turn::new(self, question.into());
+        loop {
+            let answer = self.chat(&turn).await?;
+            match self.next_step(&mut turn, &answer)? {
+                Step::Done => {
+                    self.commit(turn);
+                    return Ok(answer);
+                }
+                Step::Tools => turn
+                    .messages
+                    .extend(self.settings.tools.answer(&answer).await),
+            }
+        }
+    }
+
+    /// Asks, and gives the answer as it arrives: a stream of deltas, those of answers that call tools
+    /// included. The question joins the history when the stream has been read to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// let mut answer = talk.ask_stream("Tell me a story");
+    /// while let Some(delta) = answer.next().await {
+    ///     print!("{}", delta?);
+    /// }
+    /// let whole = answer.finish().await?;
+    /// assert_eq!(talk.messages().len(), 2);
+    /// # assert!(!whole.content().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ask_stream(&mut self, question: impl Into<Message>) -> Asking<'_> {
+        let turn = Turn::new(self, question.into());
+        Asking::new(self, turn)
+    }
+
+    /// Another conversation that goes on from here, as [`Clone`] does.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        self.clone()
+    }
+
+    /// The history, oldest first, without the system message.
+    #[must_use]
+    pub fn messages(&self) -> &[Message] {
+        &self.history
+    }
+
+    /// Adds a message to the history as if it had been said: an example to follow, a document.
+    pub fn push(&mut self, message: impl Into<Message>) {
+        self.history.push(message.into());
+    }
+
+    /// Forgets the history, and keeps the system message.
+    pub fn clear(&mut self) {
+        self.history.clear();
+    }
+
+    /// Drops the oldest of the history until system message and history have about `tokens` at most,
+    /// as [`history_tokens`](ConversationBuilder::history_tokens) does before each question, and says
+    /// how many messages were dropped. The newest question and all that came of it stays.
+    pub fn trim(&mut self, tokens: u64) -> usize {
+        let start = trim::start(self.settings.system.as_ref(), &self.history, None, tokens);
+        self.drop_oldest(start);
+        start
+    }
+
+    /// How many messages were dropped so far to stay within the tokens that were allowed.
+    #[must_use]
+    pub const fn dropped(&self) -> usize {
+        self.dropped
+    }
+
+    /// What all answers so far took together.
+    #[must_use]
+    pub const fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// System message and history as JSON. Model, tools and limits are not among it: they are code.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] if a message holds a part that could not be sent either.
+    pub fn to_json(&self) -> Result<String> {
+        saved::to_json(self.settings.system.as_ref(), &self.history)
+    }
+
+    /// Writes [`to_json`](Self::to_json) to a file, beside it first and then renamed.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_json`](Self::to_json); [`ErrorKind::Io`] if it cannot be written.
+    pub async fn save(&self, path: impl AsRef<Path> + Send) -> Result<()> {
+        saved::write(path.as_ref(), self.to_json()?).await
+    }
+
+    /// The chat for what was asked and what has come of it so far.
+    fn chat(&self, turn: &Turn) -> Chat {
+        let settings = &self.settings;
+        let kept = self.history.get(turn.start..).unwrap_or_default();
+        let messages = settings
+            .system
+            .iter()
+            .chain(kept)
+            .chain(&turn.messages)
+            .cloned();
+        let request = settings.template.clone().messages(messages);
+        let request = if settings.tools.is_empty() {
+            request
+        } else {
+            request.tools(settings.tools.definitions())
+        };
+        settings.client.text().chat([""; 0]).request(|_| request)
+    }
+
+    /// What is to be done with an answer, which joins the turn.
+    fn next_step(&self, turn: &mut Turn, answer: &Text) -> Result<Step> {
+        turn.usage = turn
+            .usage
+            .saturating_add(answer.usage().unwrap_or_default());
+        turn.messages.push(tools::message(answer));
+        if !self.settings.tools.can_answer(answer) {
+            return Ok(Step::Done);
+        }
+        turn.rounds += 1;
+        if turn.rounds <= self.settings.max_rounds {
+            return Ok(Step::Tools);
+        }
+        let message = format!("the model asked for tools {} times in a row", turn.rounds);
+        Err(Error::new(ErrorKind::Upstream, message)
+            .with_retryable(false)
+            .with_suggestion("raise max_rounds, or tell the model when to stop"))
+    }
+
+    fn commit(&mut self, turn: Turn) {
+        self.drop_oldest(turn.start);
+        self.history.extend(turn.messages);
+        self.usage = self.usage.saturating_add(turn.usage);
+    }
+
+    fn drop_oldest(&mut self, count: usize) {
+        self.history.drain(..count.min(self.history.len()));
+        self.dropped += count;
+    }
+}
+
+/// A question and what has come of it so far.
+#[derive(Default)]
+struct Turn {
+    /// Where the part of the history begins that is sent with it.
+    start: usize,
+    messages: Vec<Message>,
+    rounds: usize,
+    usage: Usage,
+}
+
+enum Step {
+    Done,
+    Tools,
+}
+
+impl Turn {
+    fn new(talk: &Conversation, question: Message) -> Self {
+        let settings = &talk.settings;
+        let start = settings.history_tokens.map_or(0, |tokens| {
+            let system = settings.system.as_ref();
+            trim::start(system, &talk.history, Some(&question), tokens)
+        });
+        Self {
+            start,
+            messages: vec![question],
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("messages", &self.history.len())
+            .field("dropped", &self.dropped)
+            .field("usage", &self.usage)
+            .finish_non_exhaustive()
+    }
+}
