@@ -12,6 +12,7 @@
 //! | `cache-memory` | a tier in memory | |
 //! | `coalesce` | lets equal requests in flight share one call | blake3, tokio |
 //! | `limit-concurrency` | limits how many calls are under way at once, to the end of their bodies | tokio |
+//! | `limit-rate` | limits what is admitted in any window of a period: requests, tokens, cost | httpdate, tokio |
 //! | `metrics` | counts and measures calls | metrics, tokio |
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
@@ -52,7 +53,7 @@ mod directives;
 mod error;
 #[cfg(feature = "_flight")]
 pub mod flight;
-#[cfg(feature = "limit-concurrency")]
+#[cfg(any(feature = "limit-concurrency", feature = "limit-rate"))]
 pub mod limit;
 #[cfg(feature = "metrics")]
 pub mod metrics;

@@ -47,7 +47,7 @@ impl<S, R, F> Oneshot<S, R, F> {
     }
 
     /// The request, until it is sent.
-    #[cfg(feature = "limit-concurrency")]
+    #[cfg(any(feature = "limit-concurrency", feature = "limit-rate"))]
     pub(crate) const fn request(&self) -> Option<&R> {
         match &self.state {
             State::Asking { request } => request.as_ref(),

@@ -12,6 +12,7 @@ const LAYERS: &[&str] = &[
     "cache",
     "coalesce",
     "limit/concurrency",
+    "limit/rate",
     "metrics",
     "observe",
     "respond",

@@ -11,6 +11,7 @@
 //! | [`Attempt`] | request | which try this is |
 //! | [`CacheOptions`] | request | what the caller wants of a cache |
 //! | [`TokenEstimate`] | request | how many tokens we expect |
+//! | [`Held`] | request | whether it is held back in a queue further in |
 //! | [`Outcome`] | response | what became of the reply, known when its body ends |
 //! | [`CacheStatus`] | response | where the reply came from |
 //! | [`Refusal`] | error | why a layer refused, for whoever answers |
@@ -34,6 +35,7 @@ mod describe;
 #[cfg(feature = "_scope")]
 mod digest;
 mod estimate;
+mod held;
 mod observe;
 mod outcome;
 mod overloaded;
@@ -56,6 +58,7 @@ pub use self::{
     deadline::{Deadline, SharedDeadline},
     describe::{Describe, Description, Ended, ErrorType, ErrorWords, Undescribed},
     estimate::{EstimateTokens, TokenEstimate},
+    held::Held,
     observe::{Deferred, Observe, Watch},
     outcome::{FinishReason, Outcome, Record},
     overloaded::Overloaded,

@@ -12,7 +12,10 @@ use blossom_layers::{
     buffer::BufferLayer,
     cache::{CacheLayer, tier::MemoryTier},
     coalesce::CoalesceLayer,
-    limit::concurrency::ConcurrencyLimitLayer,
+    limit::{
+        concurrency::ConcurrencyLimitLayer,
+        rate::{Quota, RateLimitLayer},
+    },
     metrics::MetricsLayer,
     observe::ObserveLayer,
     respond::RespondLayer,
@@ -280,6 +283,7 @@ contract! {
     coalesce: CoalesceLayer::new(same, Scope::fixed("a")), future: 512, errors: passed;
     coalesce_bypassed: CoalesceLayer::new(none, Scope::fixed("a")), future: 512, errors: passed;
     limit_concurrency: ConcurrencyLimitLayer::new(8), future: 336, errors: passed;
+    limit_rate: RateLimitLayer::new([Quota::tokens(99, LONG)]).learn(), future: 400, errors: passed;
     metrics: MetricsLayer::new(), future: 64, errors: passed;
     observe: ObserveLayer::new(blind), future: 64, errors: passed;
     respond: RespondLayer::new(), future: 96, errors: answered;

@@ -13,6 +13,8 @@ mod figures;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod metrics;
 #[cfg(all(feature = "full", feature = "test-util"))]
+mod rate;
+#[cfg(all(feature = "full", feature = "test-util"))]
 mod retry;
 #[cfg(feature = "sse")]
 mod sse;

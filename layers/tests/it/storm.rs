@@ -1,4 +1,4 @@
-//! Calls that are dropped, fail, panic and time out at any point, in any order.
+//! Calls that are dropped, fail, panic and time out at any point, in any order, through both limits.
 //!
 //! The suite makes ten thousand cancellations; `layers/benches/peers/run storm` makes a million.
 
@@ -17,8 +17,11 @@ use std::{
 use blossom_layers::{
     BoxError,
     body::ReqBody,
-    limit::concurrency::ConcurrencyLimitLayer,
-    types::{Deadline, PartitionKey},
+    limit::{
+        concurrency::ConcurrencyLimitLayer,
+        rate::{Quota, RateLimitLayer},
+    },
+    types::{Deadline, PartitionKey, TokenEstimate, Unpartitioned},
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -26,6 +29,7 @@ use http_body::{Body, Frame};
 use tower::{Layer, Service, ServiceExt};
 
 const LIMIT: usize = 4;
+const TOKENS: u64 = 10_000;
 
 /// A sequence that looks random and is the same for each seed.
 #[derive(Clone)]
@@ -72,6 +76,10 @@ impl Drop for Life {
 struct Moody {
     dice: Dice,
     alive: Alive,
+    // Also in readiness and with panics; then nobody knows for sure what was sent.
+    wild: bool,
+    // How many calls have reached it.
+    reached: Arc<AtomicUsize>,
 }
 
 impl Moody {
@@ -79,7 +87,7 @@ impl Moody {
         match self.dice.roll(16) {
             0..6 => Poll::Pending,
             6 => Poll::Ready(Err("moody".into())),
-            7 => resume_unwind(Box::new("moody")),
+            7 if self.wild => resume_unwind(Box::new("moody")),
             _ => Poll::Ready(Ok(good)),
         }
     }
@@ -91,11 +99,16 @@ impl Service<Request<ReqBody>> for Moody {
     type Future = MoodyCall;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.mood(())
+        if self.wild {
+            self.mood(())
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 
     fn call(&mut self, _: Request<ReqBody>) -> MoodyCall {
-        if self.dice.roll(32) == 0 {
+        self.reached.fetch_add(1, Ordering::Relaxed);
+        if self.wild && self.dice.roll(32) == 0 {
             resume_unwind(Box::new("moody"));
         }
         MoodyCall {
@@ -179,52 +192,84 @@ pub(crate) fn cancel(at_least: usize) {
 fn run(seed: u64, steps: usize) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
+        .start_paused(true)
         .build()
         .unwrap();
-    // The timers of deadlines want one.
+    // Timers want one.
     let _entered = runtime.enter();
     let dice = Dice(Arc::new(AtomicU64::new(seed)));
-    let alive = Alive::default();
-    let layer = ConcurrencyLimitLayer::new(LIMIT)
-        .per_partition(LIMIT / 2, |request: &Request<ReqBody>| {
-            let path = request.uri().path().trim_start_matches('/');
-            (!path.is_empty()).then(|| PartitionKey::new(path))
-        })
-        .max_waiting(8);
-    let limits = layer.handle();
-    let service = layer.layer(Moody {
+    let moody = Moody {
         dice: dice.clone(),
-        alive: alive.clone(),
-    });
+        alive: Alive::default(),
+        wild: seed.is_multiple_of(2),
+        reached: Arc::default(),
+    };
+    let (rate, limit) = layers();
+    let (limits, quotas) = (limit.handle(), rate.handle());
+    let service = rate.layer(limit.layer(moody.clone()));
     let (mut calls, mut bodies) = (Vec::<Call>::new(), Vec::<Answer>::new());
     let mut cancelled = 0;
 
     for step in 0..steps {
-        match dice.roll(16) {
+        match dice.roll(20) {
+            16.. => runtime.block_on(tokio::time::advance(Duration::from_millis(5))),
             0..4 if calls.len() < 24 => calls.push(call(&dice, service.clone())),
             0..10 => poll_call(&dice, &mut calls, &mut bodies),
             10..13 => cancelled += usize::from(pick(&dice, &mut calls).is_some()),
             13 => cancelled += usize::from(pick(&dice, &mut bodies).is_some()),
             _ => poll_body(&dice, &mut bodies),
         }
-        let (held, waiting) = (limits.in_flight(), limits.waiting());
+        let held = limits.in_flight();
         assert!(
-            alive.count() <= held && held <= LIMIT,
+            moody.alive.count() <= held && held <= LIMIT,
             "seed {seed}, step {step}"
         );
-        assert!(waiting <= 8, "seed {seed}, step {step}");
+        assert!(
+            limits.waiting() <= 8 && quotas.waiting() <= 8,
+            "seed {seed}, step {step}"
+        );
     }
 
     cancelled += calls.len() + bodies.len();
     drop((calls, bodies));
     assert_eq!(
-        (limits.in_flight(), limits.waiting()),
-        (0, 0),
+        (limits.in_flight(), limits.waiting(), quotas.waiting()),
+        (0, 0, 0),
         "seed {seed}"
     );
     assert!(limits.partitions().is_empty(), "seed {seed}");
-    assert_eq!(alive.count(), 0, "seed {seed}");
+    assert_eq!(moody.alive.count(), 0, "seed {seed}");
+    let (reached, left) = (
+        moody.reached.load(Ordering::Relaxed),
+        quotas.available(None)[1],
+    );
+    let spent = usize::try_from(TOKENS - left).unwrap();
+    assert!(
+        spent == reached || moody.wild,
+        "seed {seed}: {spent} of {reached}"
+    );
     cancelled
+}
+
+/// The two limits, with quotas that make some wait.
+fn layers() -> (
+    RateLimitLayer<Unpartitioned, fn(&Request<ReqBody>) -> Option<TokenEstimate>>,
+    ConcurrencyLimitLayer<fn(&Request<ReqBody>) -> Option<PartitionKey>>,
+) {
+    let rate = RateLimitLayer::new([
+        Quota::requests(20, Duration::from_millis(200)),
+        Quota::tokens(TOKENS, Duration::from_secs(3600)).exact(),
+    ])
+    .estimate((|_| Some(TokenEstimate::new(1))) as fn(&_) -> _)
+    .max_waiting(8);
+    let part: fn(&Request<ReqBody>) -> Option<PartitionKey> = |request| {
+        let path = request.uri().path().trim_start_matches('/');
+        (!path.is_empty()).then(|| PartitionKey::new(path))
+    };
+    let limit = ConcurrencyLimitLayer::new(LIMIT)
+        .per_partition(LIMIT / 2, part)
+        .max_waiting(8);
+    (rate, limit)
 }
 
 fn call<S, B>(dice: &Dice, service: S) -> Call
@@ -234,10 +279,10 @@ where
 {
     let path = ["/", "/a", "/b", "/c"][dice.roll(4)];
     let mut request = Request::get(path).body(ReqBody::empty()).unwrap();
-    let patience = [None, Some(0), Some(3600)][dice.roll(3)];
-    if let Some(seconds) = patience {
+    let patience = [None, Some(20), Some(10_000)][dice.roll(3)];
+    if let Some(millis) = patience {
         let now = tokio::time::Instant::now().into_std();
-        let deadline = Deadline::after(now, Duration::from_secs(seconds)).unwrap();
+        let deadline = Deadline::after(now, Duration::from_millis(millis)).unwrap();
         request.extensions_mut().insert(deadline);
     }
     Box::pin(async move {

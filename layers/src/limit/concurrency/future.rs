@@ -5,14 +5,20 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{DeadlinePassed, Permit};
-use crate::{BoxError, body::Guarded, oneshot::Oneshot, timer::Timer, types::Deadline};
+use crate::{
+    BoxError,
+    body::Guarded,
+    oneshot::Oneshot,
+    timer::Timer,
+    types::{Deadline, Held},
+};
 
 pin_project! {
     /// Response future of [`ConcurrencyLimit`](super::ConcurrencyLimit).
@@ -21,18 +27,41 @@ pin_project! {
         call: Oneshot<S, Request<B>, F>,
         // `None` once it hangs on the body.
         permit: Option<Permit>,
-        // Made when it has to wait and has a deadline.
-        patience: Option<Box<Patience>>,
+        // Made when it has to wait.
+        wait: Option<Box<Wait>>,
     }
 }
 
-struct Patience {
-    deadline: Deadline,
+struct Wait {
+    held: Option<Held>,
     since: Instant,
     timer: Timer,
 }
 
-impl Patience {
+impl Wait {
+    fn new(extensions: &Extensions) -> Self {
+        let held = extensions.get::<Held>().cloned();
+        if let Some(held) = &held {
+            held.hold();
+        }
+        Self {
+            held,
+            since: Instant::now(),
+            timer: Timer::default(),
+        }
+    }
+
+    /// The permit is there; in time, if it is before the deadline.
+    fn granted(&self, deadline: Option<Instant>) -> Result<(), BoxError> {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(self.passed());
+        }
+        if let Some(held) = &self.held {
+            held.let_go();
+        }
+        Ok(())
+    }
+
     fn passed(&self) -> BoxError {
         DeadlinePassed::new(self.since.elapsed()).into()
     }
@@ -43,7 +72,7 @@ impl<S, B, F> ResponseFuture<S, B, F> {
         Self {
             call: Oneshot::new(inner, request),
             permit: Some(permit),
-            patience: None,
+            wait: None,
         }
     }
 
@@ -54,34 +83,37 @@ impl<S, B, F> ResponseFuture<S, B, F> {
             // Polled after its end.
             return Poll::Pending;
         };
-        let polled = permit.poll(cx);
-        match (polled, this.patience.as_deref_mut()) {
-            // A permit that comes after the deadline goes to the next: nobody waits for this answer.
-            (Poll::Ready(Ok(())), Some(patience))
-                if Instant::now().into_std() >= patience.deadline.instant() =>
+        let none = Extensions::new();
+        let extensions = this.call.request().map_or(&none, Request::extensions);
+        let answer = if let Poll::Ready(answer) = permit.poll(cx) {
+            let granted = |wait: &Wait| wait.granted(deadline(extensions));
+            // A permit that comes too late goes to the next: nobody waits for this answer.
+            let in_time = this.wait.as_deref().map_or(Ok(()), granted);
+            answer.map_err(Into::into).and(in_time)
+        } else {
+            let wait = this
+                .wait
+                .get_or_insert_with(|| Box::new(Wait::new(extensions)));
+            // One that others share may have moved meanwhile.
+            while let Some(deadline) = deadline(extensions)
+                && Instant::now() < deadline
             {
-                *this.permit = None;
-                return Poll::Ready(Err(patience.passed()));
+                ready!(wait.timer.poll_until(deadline, cx));
             }
-            (Poll::Ready(answer), _) => return Poll::Ready(answer.map_err(Into::into)),
-            (Poll::Pending, _) => {}
-        }
-        let extensions = this.call.request().map(Request::extensions);
-        let Some(deadline) = extensions.and_then(|extensions| extensions.get()).copied() else {
-            return Poll::Pending;
+            if deadline(extensions).is_none() {
+                return Poll::Pending;
+            }
+            Err(wait.passed())
         };
-        let patience = this.patience.get_or_insert_with(|| {
-            Box::new(Patience {
-                deadline,
-                since: Instant::now(),
-                timer: Timer::default(),
-            })
-        });
-        let at = Instant::from_std(deadline.instant());
-        ready!(patience.timer.poll_until(at, cx));
-        *this.permit = None;
-        Poll::Ready(Err(patience.passed()))
+        if answer.is_err() {
+            *this.permit = None;
+        }
+        Poll::Ready(answer)
     }
+}
+
+fn deadline(extensions: &Extensions) -> Option<Instant> {
+    Deadline::of(extensions).map(|deadline| Instant::from_std(deadline.instant()))
 }
 
 impl<S, B, R> Future for ResponseFuture<S, B, S::Future>

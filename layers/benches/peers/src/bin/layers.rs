@@ -17,7 +17,10 @@ use std::{
 use blossom::{
     Blossom, Body,
     layers::{
-        limit::concurrency::ConcurrencyLimitLayer,
+        limit::{
+            concurrency::ConcurrencyLimitLayer,
+            rate::{Quota, RateLimitLayer},
+        },
         metrics::MetricsLayer,
         observe::ObserveLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
@@ -107,6 +110,11 @@ fn run(row: &str, calls: usize) -> Result<(), Error> {
             drive_service(calls, tower::limit::ConcurrencyLimitLayer::new(64).layer(Noop));
         }
         "concurrency" => drive_service(calls, ConcurrencyLimitLayer::new(64).layer(Noop)),
+        "rate" => {
+            let quota = Quota::requests(u64::MAX, LONG);
+            drive_service(calls, RateLimitLayer::new([quota]).layer(Noop));
+        }
+        "rate-none" => drive_service(calls, RateLimitLayer::new([]).layer(Noop)),
         "tower-http-trace" => drive_service(
             calls,
             tower_http::trace::TraceLayer::new_for_http().layer(Noop),
@@ -172,6 +180,7 @@ fn main() -> Result<ExitCode, Error> {
         "head-timeout",
         "tower-concurrency",
         "concurrency",
+        "rate",
         "static",
         "boxed",
         "tower-http-trace",
@@ -212,6 +221,9 @@ fn main() -> Result<ExitCode, Error> {
         1.5,
     );
     report.at_most("concurrency, added allocations", ours.1, 0.0);
+    let rate = added("rate", "noop");
+    report.at_most("rate with a quota, added instructions", rate.0, 700.0);
+    report.at_most("rate with a quota, added allocations", rate.1, 0.0);
     let boxed = added("boxed", "static");
     report.at_most("boxed once, added instructions", boxed.0, 600.0);
     report.at_most("boxed once, added allocations", boxed.1, 2.0);

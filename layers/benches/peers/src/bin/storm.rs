@@ -1,4 +1,4 @@
-//! A million calls and bodies that are cut short at any point: permits come back to rest.
+//! A million calls and bodies that are cut short at any point: permits and reservations come back to rest.
 //!
 //! What the suite of the layers does, a hundred times as often.
 

@@ -1,0 +1,207 @@
+use std::fmt;
+
+use http::Request;
+use tower_layer::Layer;
+
+use super::{
+    Handle, Quota, RateLimit,
+    limiter::{Limiter, Whose},
+    quota::Units,
+};
+use crate::{
+    sync::Arc,
+    types::{EstimateTokens, Partition, Price, Record, TokenEstimate, Unpartitioned, Usage},
+};
+
+/// Applies [`RateLimit`].
+///
+/// The layer holds the quotas: services of one layer, and of its clones, share them.
+///
+/// See the [module docs](super) for an example.
+#[derive(Clone)]
+pub struct RateLimitLayer<P = Unpartitioned, E = Stated> {
+    limiter: Arc<Limiter>,
+    partitioned: bool,
+    partition: P,
+    estimate: E,
+    price: Option<Pricing>,
+    learn: bool,
+}
+
+pub(super) type Pricing = Arc<dyn Price + Send + Sync>;
+
+/// The estimate that the request states in its extensions, and no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stated;
+
+impl<B> EstimateTokens<B> for Stated {
+    fn estimate(&self, _request: &Request<B>) -> Option<TokenEstimate> {
+        None
+    }
+}
+
+impl RateLimitLayer {
+    /// A layer that keeps all of `quotas`: a request goes when each of them lets it.
+    ///
+    /// Without quotas it limits nothing, unless it is told to [`learn`](Self::learn).
+    #[must_use]
+    pub fn new(quotas: impl IntoIterator<Item = Quota>) -> Self {
+        Self {
+            limiter: Arc::new(Limiter::new(quotas.into_iter().collect())),
+            partitioned: false,
+            partition: Unpartitioned,
+            estimate: Stated,
+            price: None,
+            learn: false,
+        }
+    }
+}
+
+impl<P, E> RateLimitLayer<P, E> {
+    /// Quotas for each part that `partition` names, instead of for all requests together. A request
+    /// that it gives no part is not limited.
+    ///
+    /// To limit both the parts and all together, stack two layers, that of the parts outside.
+    #[must_use]
+    pub fn per_partition<Q>(self, partition: Q) -> RateLimitLayer<Q, E> {
+        RateLimitLayer {
+            limiter: self.limiter,
+            partitioned: true,
+            partition,
+            estimate: self.estimate,
+            price: self.price,
+            learn: self.learn,
+        }
+    }
+
+    /// How many tokens a request will take, where its extensions hold no
+    /// [`TokenEstimate`]. Without either it is taken to need none, until its reply says otherwise.
+    #[must_use]
+    pub fn estimate<F>(self, estimate: F) -> RateLimitLayer<P, F> {
+        RateLimitLayer {
+            limiter: self.limiter,
+            partitioned: self.partitioned,
+            partition: self.partition,
+            estimate,
+            price: self.price,
+            learn: self.learn,
+        }
+    }
+
+    /// What a reply costs, for quotas of cost. It is asked twice: about the estimate when a request is
+    /// admitted, with nothing in the record but the usage, and about what became of it at the end.
+    #[must_use]
+    pub fn price(mut self, price: impl Price + Send + Sync + 'static) -> Self {
+        self.price = Some(Arc::new(price));
+        self
+    }
+
+    /// How many requests may wait, all parts together. Default: 16,384.
+    ///
+    /// At zero whoever cannot go at once is refused, with the time at which it could.
+    #[must_use]
+    pub fn max_waiting(self, max_waiting: usize) -> Self {
+        self.limiter.set_max_waiting(max_waiting);
+        self
+    }
+
+    /// For how many parts quotas are kept. Default: 65,536, which takes some 15 MB.
+    ///
+    /// Parts that are at rest are forgotten. While there are more that are not, all further ones share
+    /// one set of quotas: memory is bounded, and no part gets more than its quota.
+    #[must_use]
+    pub fn max_partitions(self, max_partitions: usize) -> Self {
+        self.limiter.set_max_partitions(max_partitions);
+        self
+    }
+
+    /// Waits when the upstream says that it wants nothing more for now, for 120 s at most: by
+    /// `Retry-After` with a status of 429 or 503, by `x-ratelimit-*`, or by the `RateLimit` fields.
+    ///
+    /// Only the part that was told waits. Off by default.
+    #[must_use]
+    pub fn learn(mut self) -> Self {
+        self.learn = true;
+        self
+    }
+
+    /// A live view of these quotas.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.limiter.clone())
+    }
+
+    pub(super) const fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
+    }
+
+    pub(super) const fn learns(&self) -> bool {
+        self.learn
+    }
+
+    pub(super) const fn pricing(&self) -> Option<&Pricing> {
+        self.price.as_ref()
+    }
+
+    /// Whose quotas hold for `request`; `None` if none do.
+    pub(super) fn whose<B>(&self, request: &Request<B>) -> Option<Whose>
+    where
+        P: Partition<B>,
+    {
+        if self.limiter.quotas().is_empty() && !self.learn {
+            return None;
+        }
+        if self.partitioned {
+            self.partition.partition(request).map(Whose::Part)
+        } else {
+            Some(Whose::Whole)
+        }
+    }
+
+    /// What `request` takes, as far as can be told before.
+    pub(super) fn units<B>(&self, request: &Request<B>) -> Units
+    where
+        E: EstimateTokens<B>,
+    {
+        let mut units = Units {
+            requests: 1,
+            ..Units::default()
+        };
+        if !self.limiter.settles() {
+            return units;
+        }
+        let stated = request.extensions().get().copied();
+        let Some(estimate) = stated.or_else(|| self.estimate.estimate(request)) else {
+            return units;
+        };
+        units.tokens = estimate.total_tokens();
+        if let Some(price) = &self.price {
+            let completion = estimate.completion_tokens.unwrap_or(0);
+            let record = Record {
+                usage: Some(Usage::new(estimate.prompt_tokens, completion)),
+                ..Record::default()
+            };
+            units.cost = price.price(&record).map_or(0, |cost| cost.0);
+        }
+        units
+    }
+}
+
+impl<S, P: Clone, E: Clone> Layer<S> for RateLimitLayer<P, E> {
+    type Service = RateLimit<S, P, E>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RateLimit::new(inner, self.clone())
+    }
+}
+
+// Policies may be closures, which have no form to show.
+impl<P, E> fmt::Debug for RateLimitLayer<P, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimitLayer")
+            .field("limiter", &self.limiter)
+            .field("partitioned", &self.partitioned)
+            .field("learn", &self.learn)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,41 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Whether a request is held back in a queue further in, so that it has not left yet.
+///
+/// A layer that keeps account of what was sent places it in the extensions of the request; a layer
+/// that makes requests wait marks it for as long as it does. So a request that is dropped in that
+/// queue is known never to have left.
+///
+/// ```
+/// use blossom_layers::types::Held;
+///
+/// let held = Held::default();
+/// let inside = held.clone();
+/// inside.hold();
+/// assert!(held.is_held());
+/// inside.let_go();
+/// assert!(!held.is_held());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Held(Arc<AtomicBool>);
+
+impl Held {
+    /// The request waits.
+    pub fn hold(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// The request goes on.
+    pub fn let_go(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// Whether it waits.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
