@@ -13,6 +13,7 @@
 //! | `coalesce` | lets equal requests in flight share one call | blake3, tokio |
 //! | `limit-concurrency` | limits how many calls are under way at once, to the end of their bodies | tokio |
 //! | `limit-rate` | limits what is admitted in any window of a period: requests, tokens, cost | httpdate, tokio |
+//! | `load-shed` | refuses at once while a service is not ready | tokio |
 //! | `metrics` | counts and measures calls | metrics, tokio |
 //! | `observe` | watches a body once and publishes its `Outcome` | tokio |
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
@@ -55,6 +56,8 @@ mod error;
 pub mod flight;
 #[cfg(any(feature = "limit-concurrency", feature = "limit-rate"))]
 pub mod limit;
+#[cfg(feature = "load-shed")]
+pub mod load_shed;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(feature = "observe")]

@@ -13,6 +13,7 @@ const LAYERS: &[&str] = &[
     "coalesce",
     "limit/concurrency",
     "limit/rate",
+    "load_shed",
     "metrics",
     "observe",
     "respond",

@@ -16,6 +16,7 @@ use blossom_layers::{
         concurrency::ConcurrencyLimitLayer,
         rate::{Quota, RateLimitLayer},
     },
+    load_shed::LoadShedLayer,
     metrics::MetricsLayer,
     observe::ObserveLayer,
     respond::RespondLayer,
@@ -284,6 +285,7 @@ contract! {
     coalesce_bypassed: CoalesceLayer::new(none, Scope::fixed("a")), future: 512, errors: passed;
     limit_concurrency: ConcurrencyLimitLayer::new(8), future: 336, errors: passed;
     limit_rate: RateLimitLayer::new([Quota::tokens(99, LONG)]).learn(), future: 400, errors: passed;
+    load_shed: LoadShedLayer::new(), future: 64, errors: passed;
     metrics: MetricsLayer::new(), future: 64, errors: passed;
     observe: ObserveLayer::new(blind), future: 64, errors: passed;
     respond: RespondLayer::new(), future: 96, errors: answered;

@@ -21,6 +21,7 @@ use blossom::{
             concurrency::ConcurrencyLimitLayer,
             rate::{Quota, RateLimitLayer},
         },
+        load_shed::LoadShedLayer,
         metrics::MetricsLayer,
         observe::ObserveLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
@@ -114,6 +115,7 @@ fn run(row: &str, calls: usize) -> Result<(), Error> {
             let quota = Quota::requests(u64::MAX, LONG);
             drive_service(calls, RateLimitLayer::new([quota]).layer(Noop));
         }
+        "load-shed" => drive_service(calls, LoadShedLayer::new().layer(Noop)),
         "rate-none" => drive_service(calls, RateLimitLayer::new([]).layer(Noop)),
         "tower-http-trace" => drive_service(
             calls,
@@ -181,6 +183,7 @@ fn main() -> Result<ExitCode, Error> {
         "tower-concurrency",
         "concurrency",
         "rate",
+        "load-shed",
         "static",
         "boxed",
         "tower-http-trace",
@@ -224,6 +227,9 @@ fn main() -> Result<ExitCode, Error> {
     let rate = added("rate", "noop");
     report.at_most("rate with a quota, added instructions", rate.0, 700.0);
     report.at_most("rate with a quota, added allocations", rate.1, 0.0);
+    let shed = added("load-shed", "noop");
+    report.at_most("load_shed, added instructions", shed.0, 150.0);
+    report.at_most("load_shed, added allocations", shed.1, 0.0);
     let boxed = added("boxed", "static");
     report.at_most("boxed once, added instructions", boxed.0, 600.0);
     report.at_most("boxed once, added allocations", boxed.1, 2.0);

@@ -1,0 +1,30 @@
+use tower_layer::Layer;
+
+use super::{LoadShed, service_time::Mean};
+use crate::sync::Arc;
+
+/// Applies [`LoadShed`].
+///
+/// The layer holds the mean time that calls take: services of one layer, and of its clones, share it.
+///
+/// See the [module docs](super) for an example.
+#[derive(Debug, Clone, Default)]
+pub struct LoadShedLayer {
+    mean: Arc<Mean>,
+}
+
+impl LoadShedLayer {
+    /// A layer that refuses while the inner service is not ready.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<S> Layer<S> for LoadShedLayer {
+    type Service = LoadShed<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        LoadShed::with_mean(inner, self.mean.clone())
+    }
+}
