@@ -19,3 +19,9 @@ pub mod errors {}
 /// Figures, spans, times, and what none of them shows.
 #[doc = include_str!("observability.md")]
 pub mod observability {}
+
+/// The embedded upstream, from Rust and from any other language.
+#[cfg(feature = "sandbox")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sandbox")))]
+#[doc = include_str!("sandbox.md")]
+pub mod sandbox {}

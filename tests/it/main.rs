@@ -13,6 +13,7 @@ mod client;
 mod conversation;
 mod dialects;
 mod errors;
+mod faults;
 mod media;
 mod observability;
 mod recorded;
