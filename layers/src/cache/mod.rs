@@ -15,6 +15,7 @@
 //! | [`CacheHandle`], [`CacheStats`] | a view from outside: what it has done, and what it is to forget |
 //! | [`tier`] | where entries are kept: the [`Tier`] trait and the tiers |
 //! | [`Entry`] | a reply that was proven whole, and how long it may be used |
+//! | [`key`] | what identifies a request |
 //!
 //! # Where it goes
 //!
@@ -111,6 +112,7 @@ mod fill;
 mod future;
 mod handle;
 mod headers;
+pub mod key;
 mod layer;
 mod plan;
 mod policy;

@@ -61,6 +61,24 @@ impl fmt::Debug for CacheKey {
     }
 }
 
+/// Says that the body of a request is JSON in canonical form; placed in the extensions of the request
+/// by whoever wrote the body.
+///
+/// A key policy then takes the bytes as they are, which saves reading them as JSON. The key is the
+/// same as without. A body that is not in canonical form, as `cache::key::canonical_json` writes it,
+/// gets a key of its own by mistake, and is not found again: never another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct CanonicalBody;
+
+impl CanonicalBody {
+    /// The mark.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
 /// Where a reply came from; a cache places it in the extensions of the response.
 ///
 /// The meanings follow the `Cache-Status` header field ([RFC 9211]).

@@ -10,6 +10,7 @@
 //! | [`Tenant`] | request | on whose behalf the request is made |
 //! | [`Attempt`] | request | which try this is |
 //! | [`CacheOptions`] | request | what the caller wants of a cache |
+//! | [`CanonicalBody`] | request | that its body is JSON in canonical form |
 //! | [`TokenEstimate`] | request | how many tokens we expect |
 //! | [`Held`] | request | whether it is held back in a queue further in |
 //! | [`Outcome`] | response | what became of the reply, known when its body ends |
@@ -52,7 +53,7 @@ pub(crate) use self::describe::{quietly, word};
 pub use self::digest::ScopeDigest;
 pub use self::{
     attempt::Attempt,
-    cache::{CacheKey, CacheStatus, KeyPolicy},
+    cache::{CacheKey, CacheStatus, CanonicalBody, KeyPolicy},
     cache_options::CacheOptions,
     classify::{ByStatus, Class, Classify, Reply},
     deadline::{Deadline, SharedDeadline},
