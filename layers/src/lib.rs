@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | `backoff` | how long to wait before another try: full jitter, and `Retry-After` | fastrand, httpdate |
 //! | `buffer` | turns any request body into `ReqBody` | |
-//! | `cache` | answers again what has been answered before; entries and tiers | blake3, fastrand, httpdate, tokio |
+//! | `cache` | answers again what has been answered before; entries and tiers | blake3, fastrand, httpdate, sha2, tokio |
 //! | `cache-memory` | a tier in memory | |
 //! | `coalesce` | lets equal requests in flight share one call | blake3, tokio |
 //! | `limit-concurrency` | limits how many calls are under way at once, to the end of their bodies | tokio |

@@ -113,6 +113,7 @@ mod future;
 mod handle;
 mod headers;
 pub mod key;
+pub mod key;
 mod layer;
 mod plan;
 mod policy;

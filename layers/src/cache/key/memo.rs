@@ -20,23 +20,18 @@ pub(super) struct Memo {
 
 #[derive(Debug, Default)]
 struct Places {
-    seen: Vec<Option<Arc<Seen>>>,
+    seen: Vec<Option<Seen>>,
     bytes: usize,
     // Where to look next for something to forget.
     hand: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Seen {
-    head: Box<[u8]>,
-    body: Box<[u8]>,
+    /// Head and body.
+    text: Arc<[u8]>,
+    head: usize,
     key: CacheKey,
-}
-
-impl Seen {
-    fn bytes(&self) -> usize {
-        self.head.len() + self.body.len() + size_of::<Self>()
-    }
 }
 
 impl Memo {
@@ -47,8 +42,14 @@ impl Memo {
             hasher.write_u64(number);
             hasher.finish()
         };
+        let mut places = Places::default();
+        if max_bytes > 0 {
+            places
+                .seen
+                .resize(usize::try_from(PLACES).unwrap_or(1), None);
+        }
         Self {
-            places: Mutex::default(),
+            places: Mutex::new(places),
             max_bytes,
             secrets: [secret(1), secret(2)],
         }
@@ -58,11 +59,14 @@ impl Memo {
         self.max_bytes
     }
 
-    /// Where a request with these bytes stands, if it does.
-    pub(super) fn place(&self, head: &[u8], body: &[u8]) -> Place {
+    /// Where a request with these bytes stands, if it does; `None` if it is too long to be kept.
+    pub(super) fn place(&self, head: &[u8], body: &[u8]) -> Option<Place> {
+        if head.len() + body.len() > self.max_bytes / 4 || self.max_bytes == 0 {
+            return None;
+        }
         let [one, two] = self.secrets;
         let hash = fold(hash(head, one, two) ^ one, hash(body, two, one) ^ two);
-        Place(usize::try_from(hash % PLACES).unwrap_or(0))
+        usize::try_from(hash % PLACES).ok().map(Place)
     }
 
     pub(super) fn get(&self, place: Place, head: &[u8], body: &[u8]) -> Option<CacheKey> {
@@ -71,27 +75,22 @@ impl Memo {
             let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
             places.seen.get(place.0)?.clone()?
         };
-        (*seen.head == *head && *seen.body == *body).then_some(seen.key)
+        let same = seen.text.split_at_checked(seen.head) == Some((head, body));
+        same.then_some(seen.key)
     }
 
     pub(super) fn put(&self, place: Place, head: &[u8], body: &[u8], key: CacheKey) {
-        let bytes = head.len() + body.len() + size_of::<Seen>();
-        if bytes > self.max_bytes / 4 {
-            return;
-        }
-        let seen = Arc::new(Seen {
-            head: head.into(),
-            body: body.into(),
+        let bytes = head.len() + body.len();
+        // In one piece, so that it is one allocation.
+        let text: Arc<[u8]> = head.iter().chain(body).copied().collect();
+        let seen = Seen {
+            text,
+            head: head.len(),
             key,
-        });
+        };
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.seen.is_empty() {
-            places
-                .seen
-                .resize_with(usize::try_from(PLACES).unwrap_or(1), || None);
-        }
         places.forget(place.0);
-        while places.bytes > self.max_bytes - bytes {
+        while places.bytes > self.max_bytes.saturating_sub(bytes) {
             let hand = places.hand;
             places.hand = (hand + 1) % places.seen.len();
             places.forget(hand);
@@ -106,7 +105,7 @@ impl Memo {
 impl Places {
     fn forget(&mut self, place: usize) {
         if let Some(seen) = self.seen.get_mut(place).and_then(Option::take) {
-            self.bytes -= seen.bytes();
+            self.bytes -= seen.text.len();
         }
     }
 }
@@ -146,7 +145,7 @@ const fn fold(one: u64, other: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-const PLACES: u64 = 1024;
+const PLACES: u64 = 512;
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +158,7 @@ mod tests {
     #[test]
     fn finds_what_is_the_same_in_every_byte() {
         let memo = Memo::new(1 << 16);
-        let place = memo.place(b"head", b"body");
+        let place = memo.place(b"head", b"body").unwrap();
         memo.put(place, b"head", b"body", key(1));
 
         assert_eq!(memo.get(place, b"head", b"body"), Some(key(1)));
@@ -173,38 +172,41 @@ mod tests {
         let memo = Memo::new(10_000);
         for number in 0..500_u32 {
             let body = number.to_le_bytes().repeat(100);
-            let place = memo.place(b"head", &body);
+            let place = memo.place(b"head", &body).unwrap();
             memo.put(place, b"head", &body, key(2));
             assert!(memo.get(place, b"head", &body).is_some());
             let places = memo.places.lock().unwrap();
-            let kept: usize = places.seen.iter().flatten().map(|seen| seen.bytes()).sum();
+            let kept: usize = places
+                .seen
+                .iter()
+                .flatten()
+                .map(|seen| seen.text.len())
+                .sum();
             assert_eq!(kept, places.bytes);
             assert!(kept <= 10_000);
         }
         let large = vec![0; 2501];
-        let place = memo.place(b"", &large);
-        memo.put(place, b"", &large, key(3));
-        assert!(memo.get(place, b"", &large).is_none());
+        assert!(memo.place(b"", &large).is_none());
     }
 
     #[test]
     fn two_memos_place_the_same_request_differently() {
         let places = |memo: &Memo| -> Vec<usize> {
-            let place = |number: u8| memo.place(&[number], &[]).0;
+            let place = |number: u8| memo.place(&[number], &[]).unwrap().0;
             (0..16).map(place).collect()
         };
-        assert_ne!(places(&Memo::new(1)), places(&Memo::new(1)));
+        assert_ne!(places(&Memo::new(4096)), places(&Memo::new(4096)));
     }
 
     #[test]
     fn bytes_anywhere_change_the_place() {
-        let memo = Memo::new(1);
+        let memo = Memo::new(4096);
         for len in [1, 7, 8, 31, 32, 33, 100] {
             let body = vec![0; len];
             let moved = (0..len).filter(|at| {
                 let mut other = body.clone();
                 other[*at] = 1;
-                memo.place(b"", &other).0 != memo.place(b"", &body).0
+                memo.place(b"", &other).unwrap().0 != memo.place(b"", &body).unwrap().0
             });
             // One of a thousand may fall on the same place.
             assert!(moved.count() * 10 >= len * 9, "{len}");

@@ -48,6 +48,7 @@ pub(super) fn append_canonical<B>(
     request: &Request<B>,
     headers: &[HeaderName],
     ignored: &[Box<str>],
+    spare: (&mut Vec<u8>, &mut Vec<Pair>),
     out: &mut Vec<u8>,
 ) {
     let uri = request.uri();
@@ -55,51 +56,80 @@ pub(super) fn append_canonical<B>(
     field(uri.scheme_str().unwrap_or_default().as_bytes(), out);
     append_authority(uri, out);
     field(uri.path().as_bytes(), out);
-    append_query(uri.query().unwrap_or_default(), ignored, out);
+    append_query(uri.query().unwrap_or_default(), ignored, spare, out);
     append_headers(request.headers(), headers, out);
 }
 
 /// The host without regard to case; what may stand around it as it is.
 fn append_authority(uri: &Uri, out: &mut Vec<u8>) {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let start = out.len() + LENGTH;
     field(authority.as_bytes(), out);
-    let user = authority.rfind('@').map_or(0, |at| at + 1);
-    if let Some(host) = out.get_mut(start + user..) {
+    let host = authority.rsplit('@').next().unwrap_or(authority).len();
+    let start = out.len() - host;
+    if let Some(host) = out.get_mut(start..) {
         host.make_ascii_lowercase();
     }
 }
 
-/// Pairs in the order of their names, those of one name as they came.
-fn append_query(query: &str, ignored: &[Box<str>], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(&[0; LENGTH]);
-    if !query.is_empty() {
-        let mut pairs: Vec<Vec<u8>> = query.split('&').map(unescaped).collect();
-        pairs.retain(|pair| {
-            !ignored
-                .iter()
-                .any(|ignored| ignored.as_bytes() == name(pair))
-        });
-        pairs.sort_by(|one, other| name(one).cmp(name(other)));
-        for pair in pairs {
-            field(&pair, out);
+/// One pair of a query, by its places in a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair {
+    start: usize,
+    name_end: usize,
+    end: usize,
+}
+
+impl Pair {
+    fn name(self, text: &[u8]) -> &[u8] {
+        text.get(self.start..self.name_end).unwrap_or_default()
+    }
+}
+
+/// Appends the pairs of a query in the order of their names, those of one name as they came.
+///
+/// Works behind what stands in the spare text, which is as it was afterwards.
+fn append_query(
+    query: &str,
+    ignored: &[Box<str>],
+    (text, pairs): (&mut Vec<u8>, &mut Vec<Pair>),
+    out: &mut Vec<u8>,
+) {
+    let before = text.len();
+    pairs.clear();
+    for pair in query.split('&').filter(|_| !query.is_empty()) {
+        let start = text.len();
+        unescape(pair, text);
+        let end = text.len();
+        let written = text.get(start..).unwrap_or_default();
+        let name = written.iter().position(|byte| *byte == b'=');
+        let pair = Pair {
+            start,
+            name_end: name.map_or(end, |name| start + name),
+            end,
+        };
+        if !ignored
+            .iter()
+            .any(|ignored| ignored.as_bytes() == pair.name(text))
+        {
+            pairs.push(pair);
         }
     }
-    let length = (out.len() - start - LENGTH) as u64;
-    if let Some(place) = out.get_mut(start..start + LENGTH) {
-        place.copy_from_slice(&length.to_le_bytes());
+    // By place within one name: what a stable sort does, without its memory.
+    pairs.sort_unstable_by(|one, other| {
+        let names = one.name(text).cmp(other.name(text));
+        names.then(one.start.cmp(&other.start))
+    });
+    number(pairs.len(), out);
+    for pair in pairs {
+        field(text.get(pair.start..pair.end).unwrap_or_default(), out);
     }
+    text.truncate(before);
 }
 
-fn name(pair: &[u8]) -> &[u8] {
-    pair.split(|byte| *byte == b'=').next().unwrap_or(pair)
-}
-
-/// The pair with escapes only where they must be, their digits in upper case (RFC 3986, section 6.2.2).
-fn unescaped(pair: &str) -> Vec<u8> {
+/// Appends a pair with escapes only where they must be, their digits in upper case (RFC 3986, section
+/// 6.2.2).
+fn unescape(pair: &str, out: &mut Vec<u8>) {
     let mut rest = pair.as_bytes();
-    let mut out = Vec::with_capacity(rest.len());
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         let escape = match (byte, after) {
@@ -120,7 +150,6 @@ fn unescaped(pair: &str) -> Vec<u8> {
             out.extend_from_slice(&[b'%', digit(high), digit(low)]);
         }
     }
-    out
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -129,23 +158,32 @@ fn hex(digit: u8) -> Option<u8> {
 
 fn append_headers(map: &HeaderMap, names: &[HeaderName], out: &mut Vec<u8>) {
     for name in names {
-        let mut values = 0_u64;
-        for value in map.get_all(name) {
-            values += 1;
+        // Names are not written: they are the policy's, in its order.
+        let values = map.get_all(name);
+        number(values.iter().count(), out);
+        for value in values {
             field(value.as_bytes(), out);
         }
-        // Names are not written: they are the policy's, in its order, and part of its beginning.
-        out.extend_from_slice(&values.to_le_bytes());
     }
 }
 
 /// Appends a part so that where it ends cannot be mistaken.
 pub(super) fn field(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    number(bytes.len(), out);
     out.extend_from_slice(bytes);
 }
 
-const LENGTH: usize = size_of::<u64>();
+/// Appends a number in as few bytes as it needs, seven bits in each, more to come if the eighth is set.
+fn number(mut number: usize, out: &mut Vec<u8>) {
+    loop {
+        let [low, ..] = number.to_le_bytes();
+        number >>= 7;
+        if number == 0 {
+            return out.push(low & 0x7f);
+        }
+        out.push(low | 0x80);
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -153,7 +191,13 @@ mod tests {
 
     fn query(text: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        append_query(text, &["key".into(), "no-cache".into()], &mut out);
+        let ignored = ["key".into(), "no-cache".into()];
+        append_query(
+            text,
+            &ignored,
+            (&mut b"before".to_vec(), &mut Vec::new()),
+            &mut out,
+        );
         out
     }
 

@@ -67,7 +67,6 @@ impl Canonicaliser {
         ignored: &[Box<str>],
         out: &mut Vec<u8>,
     ) -> Result<(), Unusable> {
-        std::str::from_utf8(text).map_err(|_| Unusable::Malformed)?;
         self.tokens.clear();
         self.objects.clear();
         self.open.clear();
@@ -193,8 +192,8 @@ impl Parser<'_> {
     fn value(&mut self, depth: usize) -> Result<(), Unusable> {
         self.space();
         match self.rest {
-            [b'"', rest @ ..] => {
-                self.rest = string::append(rest, &mut self.to.tokens)?;
+            [b'"', ..] => {
+                self.rest = string::append(self.rest, &mut self.to.tokens)?;
                 Ok(())
             }
             [b'{', rest @ ..] => {
@@ -289,10 +288,10 @@ impl<'a> Parser<'a> {
         let start = place(self.to.tokens.len());
         let object = place(before.1);
         self.space();
-        let Some(rest) = self.rest.strip_prefix(b"\"") else {
+        if self.rest.first() != Some(&b'"') {
             return Err(Unusable::Malformed);
-        };
-        self.rest = string::append(rest, &mut self.to.tokens)?;
+        }
+        self.rest = string::append(self.rest, &mut self.to.tokens)?;
         let name_end = place(self.to.tokens.len());
         self.space();
         self.expect(b':')?;

@@ -70,56 +70,47 @@ fn write(negative: bool, whole: &[u8], fraction: &[u8], exponent: i64, out: &mut
         out.extend_from_slice(whole);
         return;
     }
-    let first = out.len();
-    out.extend_from_slice(whole);
-    out.extend_from_slice(fraction);
-    let zeros = out
-        .iter()
-        .skip(first)
-        .take_while(|byte| **byte == b'0')
-        .count();
-    out.drain(first..first + zeros);
-    while out.len() > first && out.last() == Some(&b'0') {
-        out.pop();
-    }
-    let count = out.len() - first;
-    if count == 0 {
-        // Zero has no sign: nobody means something else by it.
+    let all = whole.iter().chain(fraction);
+    let zero = |byte: &&u8| **byte == b'0';
+    let zeros = all.clone().take_while(zero).count();
+    let trailing = all.clone().rev().take_while(zero).count();
+    let Some(count) = (whole.len() + fraction.len()).checked_sub(zeros + trailing) else {
+        // Nothing but zeros. Zero has no sign: nobody means something else by it.
         out.truncate(start);
         out.push(b'0');
         return;
-    }
+    };
+    let digits = all.skip(zeros).take(count).copied();
     // Where the point stands, counted from the first digit that is no zero.
     let point = signed(whole.len()) - signed(zeros) + exponent;
-    let digits = out.split_off(first);
     match usize::try_from(point) {
         Ok(point @ 1..=21) => {
-            let (before, after) = digits.split_at_checked(point).unwrap_or((&digits, &[]));
-            out.extend_from_slice(before);
-            out.resize(out.len() + point - before.len(), b'0');
-            if !after.is_empty() {
+            out.extend(digits.clone().take(point));
+            out.resize(out.len() + point.saturating_sub(count), b'0');
+            if count > point {
                 out.push(b'.');
-                out.extend_from_slice(after);
+                out.extend(digits.skip(point));
             }
         }
         _ if (-5..=0).contains(&point) => {
             out.extend_from_slice(b"0.");
             let zeros = usize::try_from(-point).unwrap_or(0);
             out.resize(out.len() + zeros, b'0');
-            out.extend_from_slice(&digits);
+            out.extend(digits);
         }
-        _ => scientific(&digits, point - 1, out),
+        _ => {
+            out.extend(digits.clone().take(1));
+            if count > 1 {
+                out.push(b'.');
+                out.extend(digits.skip(1));
+            }
+            power(point - 1, out);
+        }
     }
 }
 
-fn scientific(digits: &[u8], exponent: i64, out: &mut Vec<u8>) {
-    if let Some((first, rest)) = digits.split_first() {
-        out.push(*first);
-        if !rest.is_empty() {
-            out.push(b'.');
-            out.extend_from_slice(rest);
-        }
-    }
+/// Writes the power of ten.
+fn power(exponent: i64, out: &mut Vec<u8>) {
     out.push(b'e');
     if exponent < 0 {
         out.push(b'-');

@@ -1,78 +1,94 @@
 use super::Unusable;
 
-/// Appends the string that begins after its opening quote, quotes included, and gives what follows.
-pub(super) fn append<'a>(mut rest: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Unusable> {
-    out.push(b'"');
+/// Appends the string that begins with its opening quote, and gives what follows.
+///
+/// What is canonical as it stands is copied in one piece, escapes included.
+pub(super) fn append<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Unusable> {
+    // What stands from `start` to `at` has been read, and has to be copied; `seen` is all of it in one.
+    let (mut start, mut at, mut seen) = (0, 1, 0);
     loop {
-        let Some((plain, special)) = rest.split_at_checked(plain_len(rest)) else {
-            return Err(Unusable::Malformed);
-        };
-        out.extend_from_slice(plain);
-        rest = match special {
-            [b'"', rest @ ..] => {
-                out.push(b'"');
+        at = plain(text, at, &mut seen);
+        match text.get(at..) {
+            Some([b'"', rest @ ..]) => {
+                copy(text.get(start..=at), seen, out)?;
                 return Ok(rest);
             }
-            [b'\\', rest @ ..] => escape(rest, out)?,
-            // A bare control character, or the end of the text.
+            Some([b'\\', b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..]) => at += 2,
+            Some([b'\\', b'/', ..]) => {
+                copy(text.get(start..at), seen, out)?;
+                // The slash stays.
+                (start, at) = (at + 1, at + 2);
+            }
+            Some([b'\\', b'u', rest @ ..]) => {
+                copy(text.get(start..at), seen, out)?;
+                at += 2 + unicode(rest, out)?;
+                start = at;
+            }
+            // A bare control character, an escape that there is not, or the end of the text.
             _ => return Err(Unusable::Malformed),
-        };
+        }
     }
 }
 
-/// How many bytes stand before a quote, a backslash, a control character or the end.
-fn plain_len(text: &[u8]) -> usize {
-    let mut len = 0;
-    let mut words = text.chunks_exact(8);
-    for word in words.by_ref() {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(word);
-        let special = specials(u64::from_le_bytes(bytes));
-        if special != 0 {
-            return len + special.trailing_zeros() as usize / 8;
-        }
-        len += 8;
+/// Copies a part of a string. Outside of strings JSON is ASCII, so that this is where UTF-8 is checked.
+fn copy(text: Option<&[u8]>, seen: u64, out: &mut Vec<u8>) -> Result<(), Unusable> {
+    let text = text.unwrap_or_default();
+    if seen & HIGH != 0 && std::str::from_utf8(text).is_err() {
+        return Err(Unusable::Malformed);
     }
-    let plain = |byte: &&u8| !matches!(**byte, b'"' | b'\\' | 0..0x20);
-    len + words.remainder().iter().take_while(plain).count()
+    out.extend_from_slice(text);
+    Ok(())
+}
+
+/// Where the next quote, backslash, control character or the end stands, at `at` or after. Adds the
+/// bytes before it to `seen`, and perhaps some after it.
+fn plain(text: &[u8], mut at: usize, seen: &mut u64) -> usize {
+    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*bytes);
+        *seen |= word;
+        let special = specials(word);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    for byte in text.get(at..).unwrap_or_default() {
+        if matches!(*byte, b'"' | b'\\' | 0..0x20) {
+            break;
+        }
+        *seen |= u64::from(*byte);
+        at += 1;
+    }
+    at
 }
 
 /// The high bit of each byte that is special; above the lowest that is set, others may be as well.
 const fn specials(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
     const fn zeros(word: u64) -> u64 {
         word.wrapping_sub(ONES) & !word
     }
     let quotes = zeros(word ^ (ONES * b'"' as u64));
     let backslashes = zeros(word ^ (ONES * b'\\' as u64));
     let controls = word.wrapping_sub(ONES * 0x20) & !word;
-    (quotes | backslashes | controls) & (ONES * 0x80)
+    (quotes | backslashes | controls) & HIGH
 }
 
-/// Appends the character that stands after a backslash, as it is written canonically.
-fn escape<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Unusable> {
-    let (which, rest) = rest.split_first().ok_or(Unusable::Malformed)?;
-    match which {
-        b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => out.extend_from_slice(&[b'\\', *which]),
-        b'/' => out.push(b'/'),
-        b'u' => return unicode(rest, out),
-        _ => return Err(Unusable::Malformed),
-    }
-    Ok(rest)
-}
+const ONES: u64 = u64::MAX / 255;
+const HIGH: u64 = ONES * 0x80;
 
-/// Appends the character whose number stands in hexadecimal after `\u`.
-fn unicode<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Unusable> {
-    let (unit, rest) = hex(rest).ok_or(Unusable::Malformed)?;
-    if let (0xd800..0xdc00, Some((low @ 0xdc00..0xe000, rest))) =
+/// Appends the character whose number stands in hexadecimal after `\u`, and says how many bytes of the
+/// text that took.
+fn unicode(text: &[u8], out: &mut Vec<u8>) -> Result<usize, Unusable> {
+    let (unit, rest) = hex(text).ok_or(Unusable::Malformed)?;
+    if let (0xd800..0xdc00, Some((low @ 0xdc00..0xe000, _))) =
         (unit, rest.strip_prefix(b"\\u").and_then(hex))
     {
         let number = 0x10000 + (u32::from(unit) - 0xd800) * 0x400 + (u32::from(low) - 0xdc00);
         character(number, out);
-        return Ok(rest);
+        return Ok(10);
     }
     character(unit.into(), out);
-    Ok(rest)
+    Ok(4)
 }
 
 fn hex(text: &[u8]) -> Option<(u16, &[u8])> {
@@ -125,7 +141,7 @@ mod tests {
 
     fn canonical(text: &str) -> Result<String, Unusable> {
         let mut out = Vec::new();
-        let rest = append(text.strip_prefix('"').unwrap().as_bytes(), &mut out)?;
+        let rest = append(text.as_bytes(), &mut out)?;
         assert!(rest.is_empty());
         Ok(String::from_utf8(out).unwrap())
     }
@@ -166,12 +182,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn bytes_that_are_no_text_are_refused_wherever_they_stand() {
+        for text in [
+            &b"\"\xff\""[..],
+            b"\"12345678\xe9\"",
+            b"\"\\n\xe9\\n\"",
+            b"\"\xe2\x82\\u0041\xac\"",
+            b"\"\xe2\x82\\/\xac\"",
+            b"\"\\/\xac\"",
+            b"\"\xed\xa0\x80\"",
+        ] {
+            assert_eq!(
+                append(text, &mut Vec::new()),
+                Err(Unusable::Malformed),
+                "{text:?}"
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn words_are_scanned_as_bytes_are(text in prop::collection::vec(any::<u8>(), 0..40)) {
             let special = |byte: &u8| matches!(*byte, b'"' | b'\\' | 0..0x20);
             let expected = text.iter().position(special).unwrap_or(text.len());
-            prop_assert_eq!(plain_len(&text), expected);
+            let mut seen = 0;
+            prop_assert_eq!(plain(&text, 0, &mut seen), expected);
+            prop_assert!(seen & HIGH != 0 || text[..expected].is_ascii());
         }
 
         #[test]
