@@ -245,8 +245,14 @@ fn keys_are_the_same_in_every_process() {
     let long = BODY.replace("Hi", &"Hi ".repeat(2000));
     let keys = [BODY, &long].map(|body| key(&chat(body)).unwrap().to_string());
 
-    assert_eq!(keys[0], "76c42174fedff9e5b705f77c038760667408d3c25f96b536d972cd05e404d93b");
-    assert_eq!(keys[1], "c8c4514da0558cfc2597c92463e27e6b6167c1a420739a709a2745661c7894e2");
+    assert_eq!(
+        keys[0],
+        "76c42174fedff9e5b705f77c038760667408d3c25f96b536d972cd05e404d93b"
+    );
+    assert_eq!(
+        keys[1],
+        "c8c4514da0558cfc2597c92463e27e6b6167c1a420739a709a2745661c7894e2"
+    );
 }
 
 #[test]
