@@ -113,7 +113,6 @@ mod future;
 mod handle;
 mod headers;
 pub mod key;
-pub mod key;
 mod layer;
 mod plan;
 mod policy;
