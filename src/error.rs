@@ -101,7 +101,7 @@ impl ErrorKind {
             Self::Lagged => "the stream fell behind",
             Self::ContentPolicy => "refused by the content policy",
             Self::Payment => "payment required",
-            Self::Io => "a file",
+            Self::Io => "a file cannot be used",
         }
     }
 

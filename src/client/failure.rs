@@ -225,6 +225,11 @@ pub(crate) fn of_failure(failure: &Failure) -> Error {
         .with_suggestion(verdict.suggestion)
 }
 
+/// An error in JSON under a status of success.
+pub(crate) fn in_json(head: &Parts, body: &Bytes) -> Option<Error> {
+    Failure::in_success(head.status, &head.headers, body).map(|failure| of_failure(&failure))
+}
+
 /// A reply larger than the client takes.
 pub(crate) fn too_large(limit: usize) -> Error {
     Error::new(

@@ -15,7 +15,7 @@ use super::failure;
 use crate::{
     Error, ErrorKind, Result,
     layers::task,
-    protocol::{FilePart, MAX_MEDIA_BYTES, Part},
+    protocol::{FilePart, MAX_MEDIA_BYTES, Part, printable},
 };
 
 impl Part {
@@ -53,7 +53,7 @@ impl FilePart {
 
 /// The file's bytes; one more than `max_bytes` if there are more than that.
 pub(crate) async fn read(path: PathBuf, max_bytes: usize) -> Result<Vec<u8>> {
-    let shown = path.display().to_string();
+    let shown = shown(&path);
     let read = move || {
         let file = fs::File::open(&path)?;
         let mut bytes = Vec::new();
@@ -73,7 +73,7 @@ pub struct Save(Pin<Box<dyn Future<Output = Result<()>> + Send>>);
 impl Save {
     /// Writes a file as a whole or not at all.
     pub(crate) fn new(path: PathBuf, bytes: Bytes) -> Self {
-        let shown = path.display().to_string();
+        let shown = shown(&path);
         Self(Box::pin(async move {
             work(move || write_beside(&path, &bytes))
                 .await
@@ -134,6 +134,14 @@ fn create_beside(path: &Path, name: &std::ffi::OsStr) -> io::Result<(PathBuf, fs
     }
     Err(last)
 }
+
+/// A path in one line.
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string(), MAX_SHOWN)
+}
+
+/// The most characters of a path that are shown.
+const MAX_SHOWN: usize = 200;
 
 fn io_error(what: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("{what}: {error}"))

@@ -6,12 +6,7 @@ use bytes::Bytes;
 use http::response::Parts;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    answer::Meta,
-    failure,
-    file::Save,
-    text::{json_failure, meta_of_headers},
-};
+use super::{answer::Meta, failure, file::Save, text::meta_of_headers};
 use crate::{
     Result,
     layers::types::Usage,
@@ -44,8 +39,8 @@ impl Media {
         let declared = protocol::media_type(&head.headers);
         let mut meta = meta_of_headers(head);
         if declared == "application/json" {
-            if let Some(failure) = json_failure(head, body) {
-                return Err(failure);
+            if let Some(error) = failure::in_json(head, body) {
+                return Err(error);
             }
             let (bytes, usage) = decode_media(body).map_err(|error| {
                 failure::unexpected(head, body, "media in JSON").with_source(error)

@@ -8,7 +8,7 @@ use http::response::Parts;
 use super::{
     Blossom,
     exchange::Decode,
-    failure::unexpected,
+    failure,
     macros::{calls, options},
     options::Options,
 };
@@ -61,7 +61,10 @@ impl Decode for DecodeModels {
     type Output = ModelList;
 
     fn decode(self, head: &Parts, body: &Bytes) -> Result<ModelList> {
-        decode_models(body)
-            .map_err(|error| unexpected(head, body, "a list of models").with_source(error))
+        decode_models(body).map_err(|error| {
+            failure::in_json(head, body).unwrap_or_else(|| {
+                failure::unexpected(head, body, "a list of models").with_source(error)
+            })
+        })
     }
 }

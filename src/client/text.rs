@@ -15,7 +15,7 @@ use super::{
     stream::OpenStream,
 };
 use crate::{
-    Error, Result,
+    Result,
     batch::Prepared,
     protocol::{
         AudioOutput, ChatAudio, ChatReply, ChatRequest, Failure, Message, Modality,
@@ -311,7 +311,7 @@ impl Decode for DecodeText {
 
 pub(super) fn decode_reply(head: &Parts, body: &Bytes) -> Result<ChatReply> {
     let reply = ChatReply::decode(body).map_err(|error| {
-        json_failure(head, body)
+        failure::in_json(head, body)
             .unwrap_or_else(|| unexpected(head, body, "a chat reply").with_source(error))
     })?;
     match Failure::in_reply(&head.headers, body, &reply) {
@@ -321,12 +321,6 @@ pub(super) fn decode_reply(head: &Parts, body: &Bytes) -> Result<ChatReply> {
         }
         None => Ok(reply),
     }
-}
-
-/// An error in JSON under a status of success.
-pub(super) fn json_failure(head: &Parts, body: &Bytes) -> Option<Error> {
-    Failure::in_success(head.status, &head.headers, body)
-        .map(|failure| failure::of_failure(&failure))
 }
 
 /// Some models answer aloud.

@@ -9,7 +9,7 @@ use super::{
     format::ResponseFormat,
     invalid,
     parameter::{
-        AudioFormat, AudioOutput, Modality, ReasoningEffort, SEED, Safety, SearchContext,
+        AudioFormat, AudioOutput, Modality, ReasoningEffort, SEED, Safety, SearchContext, Stop,
         max_temperature,
     },
     setters::setters,
@@ -65,35 +65,6 @@ pub struct ChatRequest {
     private: bool,
     referrer: Option<String>,
     extra: Map<String, Value>,
-}
-
-/// What ends an answer: one to four texts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Stop(Vec<String>);
-
-impl From<&str> for Stop {
-    fn from(text: &str) -> Self {
-        Self(vec![text.to_owned()])
-    }
-}
-
-impl From<String> for Stop {
-    fn from(text: String) -> Self {
-        Self(vec![text])
-    }
-}
-
-impl<const N: usize> From<[&str; N]> for Stop {
-    fn from(texts: [&str; N]) -> Self {
-        Self(texts.map(str::to_owned).into())
-    }
-}
-
-impl From<Vec<String>> for Stop {
-    fn from(texts: Vec<String>) -> Self {
-        Self(texts)
-    }
 }
 
 impl ChatRequest {

@@ -1,6 +1,6 @@
 //! Requests for images.
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri};
@@ -10,7 +10,7 @@ use super::{
     Dialect, Endpoint, Invalid,
     encode::{self, JSON, LIST, Url},
     invalid,
-    parameter::{SEED, Safety},
+    parameter::{AspectRatio, Quality, Resolution, SEED, Safety},
     setters::setters,
 };
 
@@ -66,83 +66,6 @@ pub struct ImageRequest {
     /// The switches that are on, by their names on the wire.
     switches: BTreeSet<&'static str>,
     by_post: bool,
-}
-
-/// How much work goes into an image. For the models that know it; the service's default is medium.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Quality {
-    /// Little, and cheap.
-    Low,
-    /// Somewhat.
-    Medium,
-    /// Much.
-    High,
-    /// As much as the model can.
-    Hd,
-}
-
-impl Quality {
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Hd => "hd",
-        }
-    }
-}
-
-impl fmt::Display for Quality {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The shape of a video.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AspectRatio {
-    /// 16:9.
-    Landscape,
-    /// 9:16.
-    Portrait,
-}
-
-impl fmt::Display for AspectRatio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Landscape => "16:9",
-            Self::Portrait => "9:16",
-        })
-    }
-}
-
-/// A size by its usual name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
-pub enum Resolution {
-    /// About 1,000 pixels wide.
-    #[serde(rename = "1k")]
-    K1,
-    /// About 2,000 pixels wide.
-    #[serde(rename = "2k")]
-    K2,
-    /// 480 lines.
-    #[serde(rename = "480p")]
-    P480,
-    /// 720 lines.
-    #[serde(rename = "720p")]
-    P720,
-    /// 768 lines.
-    #[serde(rename = "768p")]
-    P768,
-    /// 1,080 lines.
-    #[serde(rename = "1080p")]
-    P1080,
 }
 
 /// Writes the setters of switches, which are sent when they are on.
@@ -319,7 +242,7 @@ impl ImageRequest {
             ("negative_prompt", self.negative_prompt.is_some()),
             ("guidance_scale", self.guidance_scale.is_some()),
             ("duration", self.duration.is_some()),
-            ("aspect_ratio", self.aspect_ratio.is_some()),
+            ("aspectRatio", self.aspect_ratio.is_some()),
         ];
         let options = options.into_iter().filter(|(_, given)| *given);
         options
@@ -435,7 +358,7 @@ fn in_query(name: &str, dialect: Dialect) -> bool {
         "negative_prompt" | "guidance_scale" | "nologo" | "private" | "nofeed" => {
             dialect != Dialect::Gen
         }
-        "duration" | "aspect_ratio" | "audio" => dialect != Dialect::V1,
+        "duration" | "aspectRatio" | "audio" => dialect != Dialect::V1,
         "no-cache" => dialect == Dialect::Gen,
         _ => true,
     }
@@ -577,7 +500,7 @@ mod tests {
             (
                 new().aspect_ratio(AspectRatio::Portrait),
                 Dialect::V1,
-                "aspect_ratio",
+                "aspectRatio",
             ),
             (new().audio(true), Dialect::V1, "audio"),
             (new().no_cache(true), Dialect::V1, "no-cache"),

@@ -12,9 +12,11 @@
 //! Requests are checked when they are written: [`Invalid`] names the parameter and what it may be.
 //! Replies are read tolerantly: what is absent, null or of another shape is as good as absent.
 
+mod accumulator;
 mod base64;
 mod chat;
 mod content;
+mod decimal;
 mod dialect;
 mod encode;
 mod endpoint;
@@ -41,6 +43,30 @@ mod text;
 mod tool;
 mod usage;
 
+pub use self::{
+    accumulator::{Accumulator, FinishFailure},
+    chat::ChatRequest,
+    content::{FilePart, ImageDetail, MAX_MEDIA_BYTES, Part},
+    dialect::Dialect,
+    endpoint::{Endpoint, InvalidEndpoint},
+    failure::{Failure, Form},
+    format::ResponseFormat,
+    image::ImageRequest,
+    invalid::Invalid,
+    message::{Message, Role},
+    models::{Capability, Model, ModelKind, ModelList, ModelsRequest},
+    parameter::{
+        AspectRatio, AudioFormat, AudioOutput, Modality, Quality, ReasoningEffort, Resolution,
+        Safety, SearchContext, Stop,
+    },
+    reply::ChatReply,
+    sound::ChatAudio,
+    speech::{SpeechFormat, SpeechRequest},
+    stream::{Delta, StreamEvent, ToolCallDelta},
+    stream_decoder::StreamDecoder,
+    text::TextRequest,
+    tool::{Tool, ToolCall, ToolChoice},
+};
 pub(crate) use self::{
     base64::{Base64, decode_media},
     headers::{media_type, model_used, no_store, request_id},
@@ -49,24 +75,4 @@ pub(crate) use self::{
     redact::printable,
     sniff::media_type as sniffed,
     usage::{WireUsage, reply_usage, wire_usage},
-};
-pub use self::{
-    chat::{ChatRequest, Stop},
-    content::{FilePart, ImageDetail, MAX_MEDIA_BYTES, Part},
-    dialect::Dialect,
-    endpoint::{Endpoint, InvalidEndpoint},
-    failure::{Failure, Form},
-    format::ResponseFormat,
-    image::{AspectRatio, ImageRequest, Quality, Resolution},
-    invalid::Invalid,
-    message::{Message, Role},
-    models::{Capability, Model, ModelKind, ModelList, ModelsRequest},
-    parameter::{AudioFormat, AudioOutput, Modality, ReasoningEffort, Safety, SearchContext},
-    reply::ChatReply,
-    sound::ChatAudio,
-    speech::{SpeechFormat, SpeechRequest},
-    stream::{Accumulator, Delta, FinishFailure, StreamEvent, ToolCallDelta},
-    stream_decoder::StreamDecoder,
-    text::TextRequest,
-    tool::{Tool, ToolCall, ToolChoice},
 };

@@ -106,6 +106,112 @@ pub enum SearchContext {
     High,
 }
 
+/// How much work goes into an image. For the models that know it; the service's default is medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Quality {
+    /// Little, and cheap.
+    Low,
+    /// Somewhat.
+    Medium,
+    /// Much.
+    High,
+    /// As much as the model can.
+    Hd,
+}
+
+impl Quality {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Hd => "hd",
+        }
+    }
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The shape of a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AspectRatio {
+    /// 16:9.
+    Landscape,
+    /// 9:16.
+    Portrait,
+}
+
+impl fmt::Display for AspectRatio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Landscape => "16:9",
+            Self::Portrait => "9:16",
+        })
+    }
+}
+
+/// A size by its usual name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub enum Resolution {
+    /// About 1,000 pixels wide.
+    #[serde(rename = "1k")]
+    K1,
+    /// About 2,000 pixels wide.
+    #[serde(rename = "2k")]
+    K2,
+    /// 480 lines.
+    #[serde(rename = "480p")]
+    P480,
+    /// 720 lines.
+    #[serde(rename = "720p")]
+    P720,
+    /// 768 lines.
+    #[serde(rename = "768p")]
+    P768,
+    /// 1,080 lines.
+    #[serde(rename = "1080p")]
+    P1080,
+}
+
+/// What ends an answer: one to four texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Stop(pub(super) Vec<String>);
+
+impl From<&str> for Stop {
+    fn from(text: &str) -> Self {
+        Self(vec![text.to_owned()])
+    }
+}
+
+impl From<String> for Stop {
+    fn from(text: String) -> Self {
+        Self(vec![text])
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Stop {
+    fn from(texts: [&str; N]) -> Self {
+        Self(texts.map(str::to_owned).into())
+    }
+}
+
+impl From<Vec<String>> for Stop {
+    fn from(texts: Vec<String>) -> Self {
+        Self(texts)
+    }
+}
+
 /// What the service filters out of prompts and answers.
 ///
 /// On the wire a list of words; [`Safety::on`] is the plain switch of old, which is the only form

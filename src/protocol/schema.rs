@@ -8,6 +8,7 @@ use super::{ResponseFormat, Tool};
 /// The longest name of a schema.
 const MAX_NAME: usize = 64;
 
+#[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 impl Tool {
     /// A function whose arguments are a type of yours: an object with named fields. The description
     /// of the type and of its fields, their docs, tell the model what they are.

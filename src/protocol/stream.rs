@@ -1,4 +1,4 @@
-//! Streams: from the data of an event to deltas, and deltas merged to an answer.
+//! Streams: from the data of an event to deltas.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ChatAudio, ChatReply, Failure, ToolCall,
+    ChatAudio, ChatReply, Failure,
     lenient::{Count, Packed, Text, elements, first, lenient},
     reply::{Block, thinking},
     sound::WireAudio,
@@ -218,14 +218,14 @@ impl<'a> Chunk<'a> {
 /// A piece of an answer. `Display` shows its content.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Delta {
-    content: String,
-    reasoning: Option<String>,
-    tool_calls: Vec<ToolCallDelta>,
-    audio: Option<ChatAudio>,
-    finish_reason: Option<FinishReason>,
-    usage: Option<Usage>,
-    model: Option<String>,
-    citations: Vec<String>,
+    pub(super) content: String,
+    pub(super) reasoning: Option<String>,
+    pub(super) tool_calls: Vec<ToolCallDelta>,
+    pub(super) audio: Option<ChatAudio>,
+    pub(super) finish_reason: Option<FinishReason>,
+    pub(super) usage: Option<Usage>,
+    pub(super) model: Option<String>,
+    pub(super) citations: Vec<String>,
 }
 
 impl Delta {
@@ -329,10 +329,10 @@ impl fmt::Display for Delta {
 /// A piece of the call of a tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolCallDelta {
-    index: Option<usize>,
-    id: String,
-    name: String,
-    arguments: String,
+    pub(super) index: Option<usize>,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) arguments: String,
 }
 
 impl ToolCallDelta {
@@ -361,171 +361,12 @@ impl ToolCallDelta {
     }
 }
 
-/// A finish that is a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FinishFailure {
-    /// The upstream's filter.
-    ContentFilter,
-    /// The upstream failed.
-    Error,
-}
-
-/// Merges the deltas of a stream.
-#[derive(Debug, Clone, Default)]
-pub struct Accumulator {
-    content: String,
-    reasoning: String,
-    tool_calls: Vec<ToolCall>,
-    /// The index of each call, as the stream numbers them.
-    indices: Vec<usize>,
-    audio: Option<ChatAudio>,
-    finish_reason: Option<FinishReason>,
-    usage: Option<Usage>,
-    model: Option<String>,
-    citations: Vec<String>,
-}
-
-impl Accumulator {
-    /// Adds a delta.
-    pub fn push(&mut self, delta: &Delta) {
-        self.content.push_str(&delta.content);
-        self.reasoning
-            .push_str(delta.reasoning.as_deref().unwrap_or_default());
-        for call in &delta.tool_calls {
-            self.push_call(call);
-        }
-        if let Some(piece) = &delta.audio {
-            self.audio.get_or_insert_default().push(piece);
-        }
-        if self.model.is_none() {
-            self.model.clone_from(&delta.model);
-        }
-        if delta.finish_reason.is_some() {
-            self.finish_reason.clone_from(&delta.finish_reason);
-        }
-        self.usage = delta.usage.or(self.usage);
-        if !delta.citations.is_empty() {
-            self.citations.clone_from(&delta.citations);
-        }
-    }
-
-    /// By index; a piece without one begins a call if it has a name or a new id, else it goes on
-    /// with the last. Some number all calls alike: a name with another id begins one too.
-    fn push_call(&mut self, piece: &ToolCallDelta) {
-        let position = match piece.index {
-            Some(index) => {
-                let position = self.indices.iter().rposition(|known| *known == index);
-                position.filter(|position| {
-                    let known = self.tool_calls.get(*position).map_or("", |call| &call.id);
-                    let other = !known.is_empty() && !piece.id.is_empty() && known != piece.id;
-                    !other || piece.name.is_empty()
-                })
-            }
-            None => {
-                let last = self.tool_calls.last();
-                let same = last.is_some_and(|last| {
-                    piece.id.is_empty() && piece.name.is_empty() || last.id == piece.id
-                });
-                same.then(|| self.tool_calls.len().saturating_sub(1))
-            }
-        };
-        match position.and_then(|position| self.tool_calls.get_mut(position)) {
-            Some(call) => {
-                if call.id.is_empty() {
-                    call.id.push_str(&piece.id);
-                }
-                if call.name.is_empty() {
-                    call.name.push_str(&piece.name);
-                }
-                call.arguments.push_str(&piece.arguments);
-            }
-            None => {
-                self.indices
-                    .push(piece.index.unwrap_or(self.tool_calls.len()));
-                self.tool_calls.push(ToolCall::new(
-                    piece.id.as_str(),
-                    piece.name.as_str(),
-                    piece.arguments.as_str(),
-                ));
-            }
-        }
-    }
-
-    /// The text so far.
-    #[must_use]
-    pub fn content(&self) -> &str {
-        &self.content
-    }
-
-    /// The text, taken out.
-    #[must_use]
-    pub fn into_content(self) -> String {
-        self.content
-    }
-
-    /// What the model thought.
-    #[must_use]
-    pub fn reasoning(&self) -> Option<&str> {
-        (!self.reasoning.is_empty()).then_some(&*self.reasoning)
-    }
-
-    /// The calls of tools so far; the arguments of the last may be cut.
-    #[must_use]
-    pub fn tool_calls(&self) -> &[ToolCall] {
-        &self.tool_calls
-    }
-
-    /// What the model has said aloud so far.
-    #[must_use]
-    pub const fn audio(&self) -> Option<&ChatAudio> {
-        self.audio.as_ref()
-    }
-
-    /// Why the generation ended, once it did.
-    #[must_use]
-    pub const fn finish_reason(&self) -> Option<&FinishReason> {
-        self.finish_reason.as_ref()
-    }
-
-    /// The tokens that were counted.
-    #[must_use]
-    pub const fn usage(&self) -> Option<Usage> {
-        self.usage
-    }
-
-    /// The model that answers.
-    #[must_use]
-    pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
-    }
-
-    /// The sources of a model that searches.
-    #[must_use]
-    pub fn citations(&self) -> &[String] {
-        &self.citations
-    }
-
-    /// Whether a finish reason was seen, which is the only proof that the answer is whole.
-    #[must_use]
-    pub const fn is_complete(&self) -> bool {
-        self.finish_reason.is_some()
-    }
-
-    /// Whether the finish is a failure.
-    #[must_use]
-    pub fn failure(&self) -> Option<FinishFailure> {
-        match &self.finish_reason {
-            Some(FinishReason::ContentFilter) => Some(FinishFailure::ContentFilter),
-            Some(FinishReason::Error) => Some(FinishFailure::Error),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{Accumulator, ToolCall},
+        *,
+    };
 
     fn merged(events: &[&str]) -> Accumulator {
         let mut merged = Accumulator::default();

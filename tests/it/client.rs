@@ -12,25 +12,7 @@ use blossom::{
 };
 use tokio::time::Instant;
 
-const FAULT: &str = "x-sandbox-fault";
-
-fn pair() -> (Sandbox, Blossom) {
-    let sandbox = Sandbox::start().unwrap();
-    let client = Blossom::builder()
-        .base_url(sandbox.base_url())
-        .build()
-        .unwrap();
-    (sandbox, client)
-}
-
-/// Polls until `done` says so, for two seconds at most.
-async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(2), "{what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
+use crate::support::{FAULT, eventually, pair};
 
 #[expect(clippy::disallowed_methods, reason = "a test may start tasks")]
 fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>

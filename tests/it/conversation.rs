@@ -9,20 +9,13 @@ use std::{
 };
 
 use blossom::{
-    Blossom, ErrorKind,
+    ErrorKind,
     protocol::{Message, Role, Tool},
     sandbox::Sandbox,
 };
 use serde_json::{Value, json};
 
-fn pair() -> (Sandbox, Blossom) {
-    let sandbox = Sandbox::start().unwrap();
-    let client = Blossom::builder()
-        .base_url(sandbox.base_url())
-        .build()
-        .unwrap();
-    (sandbox, client)
-}
+use crate::support::pair;
 
 /// The roles of the messages of the last request.
 fn sent(sandbox: &Sandbox) -> Vec<String> {

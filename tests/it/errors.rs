@@ -1,18 +1,10 @@
 //! The forms of failure as the sandbox sends them, compared with the guide's table.
 
-use blossom::{Blossom, ErrorKind, protocol::Message, sandbox::Sandbox};
+use blossom::{ErrorKind, protocol::Message};
+
+use crate::support::{FAULT, pair};
 
 const GUIDE: &str = include_str!("../../src/guide/errors.md");
-const FAULT: &str = "x-sandbox-fault";
-
-fn pair() -> (Sandbox, Blossom) {
-    let sandbox = Sandbox::start().unwrap();
-    let client = Blossom::builder()
-        .base_url(sandbox.base_url())
-        .build()
-        .unwrap();
-    (sandbox, client)
-}
 
 /// The rows of the table of forms: letter, status, kind, and whether another try can help.
 fn forms() -> Vec<(char, u16, String, bool)> {

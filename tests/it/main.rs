@@ -19,4 +19,5 @@ mod observability;
 mod recorded;
 mod round_trip;
 mod sandbox;
+mod support;
 mod transport;

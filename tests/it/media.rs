@@ -3,21 +3,11 @@
 use std::time::Duration;
 
 use blossom::{
-    Blossom, ErrorKind, Quality,
+    ErrorKind, Quality,
     protocol::{AudioFormat, AudioOutput, Capability, Message, Modality, Part, SpeechFormat, Tool},
-    sandbox::Sandbox,
 };
 
-const FAULT: &str = "x-sandbox-fault";
-
-fn pair() -> (Sandbox, Blossom) {
-    let sandbox = Sandbox::start().unwrap();
-    let client = Blossom::builder()
-        .base_url(sandbox.base_url())
-        .build()
-        .unwrap();
-    (sandbox, client)
-}
+use crate::support::{FAULT, pair};
 
 #[tokio::test]
 async fn an_image_by_get_and_by_post_is_the_one_that_was_asked_for() {
