@@ -20,6 +20,9 @@ pub mod client;
 pub mod conversation;
 mod error;
 pub mod guide;
+#[cfg(feature = "otel")]
+#[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
+pub mod otel;
 pub mod policy;
 mod preset;
 pub mod protocol;

@@ -2,6 +2,8 @@
 
 mod capture;
 mod figures;
+#[cfg(feature = "otel")]
+mod otel;
 mod redaction;
 mod spans;
 
