@@ -17,9 +17,15 @@
 pub mod batch;
 mod builder;
 pub mod client;
+#[cfg(feature = "config")]
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
+pub mod config;
 pub mod conversation;
 mod error;
 pub mod guide;
+#[cfg(feature = "cache-memory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
+pub mod memo;
 #[cfg(feature = "otel")]
 #[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
 pub mod otel;
@@ -36,6 +42,8 @@ pub use blossom_layers as layers;
 #[doc(inline)]
 pub use blossom_layers::body::ReqBody as Body;
 
+#[cfg(feature = "cache-memory")]
+pub use self::memo::{CacheManager, cached};
 pub use self::{
     batch::{Batch, Progress},
     builder::{Builder, FromService},

@@ -15,6 +15,7 @@ mod dialects;
 mod errors;
 mod faults;
 mod media;
+mod memo;
 mod observability;
 mod recorded;
 mod round_trip;
