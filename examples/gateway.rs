@@ -13,7 +13,11 @@ use axum::{
 };
 use blossom::{
     Blossom, Body, Endpoint,
-    layers::{BoxError, buffer::BufferLayer, metrics::METRICS, respond::RespondLayer},
+    layers::{
+        BoxError, buffer::BufferLayer, metrics::METRICS, respond::RespondLayer, spend::Budget,
+        types::Nanos,
+    },
+    policy::Prices,
     protocol::Dialect,
     sandbox::Sandbox,
 };
@@ -39,6 +43,10 @@ struct Arguments {
     /// The base URL of the upstream.
     #[arg(long, default_value = Endpoint::PUBLIC)]
     upstream: String,
+    /// The most that all callers together may spend in 24 hours, in the upstream's currency. Prices
+    /// are those of its list of models.
+    #[arg(long)]
+    spend_limit: Option<Nanos>,
     /// Starts on free ports over a sandbox, calls itself once, prints the answer and ends.
     #[arg(long)]
     check: bool,
@@ -79,8 +87,9 @@ async fn main() -> Result<(), BoxError> {
     let until = |mut stopped: watch::Receiver<()>| async move {
         drop(stopped.changed().await);
     };
+    let client = client(&endpoint, arguments.spend_limit).await?;
     let serve =
-        axum::serve(listener, app(endpoint)?).with_graceful_shutdown(until(stopped.clone()));
+        axum::serve(listener, app(client, endpoint)).with_graceful_shutdown(until(stopped.clone()));
     let figures = prometheus()?;
     let health = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -141,11 +150,27 @@ struct Upstream {
     endpoint: Endpoint,
 }
 
-fn app(endpoint: Endpoint) -> Result<Router, BoxError> {
-    let client = Blossom::builder()
+/// The client behind the gateway, within a limit if there is one.
+async fn client(endpoint: &Endpoint, limit: Option<Nanos>) -> Result<Blossom, BoxError> {
+    let builder = Blossom::builder()
         .endpoint(endpoint.clone())
-        .without_api_key()
-        .build()?;
+        .without_api_key();
+    let Some(limit) = limit else {
+        return Ok(builder.build()?);
+    };
+    let models = builder.clone().build()?.models().await?;
+    let prices = Prices::from_models(&models);
+    println!(
+        "{limit} may be spent in 24 hours, by {} prices",
+        prices.len()
+    );
+    Ok(builder
+        .prices(prices)
+        .spend_limit(Budget::new(limit, Duration::from_secs(24 * 3600)))
+        .build()?)
+}
+
+fn app(client: Blossom, endpoint: Endpoint) -> Router {
     let upstream = Upstream { client, endpoint };
     let chat = post(|State(upstream): State<Upstream>, request| async move {
         upstream.forward("/v1/chat/completions", request).await
@@ -153,11 +178,11 @@ fn app(endpoint: Endpoint) -> Result<Router, BoxError> {
     let models = get(|State(upstream): State<Upstream>, request| async move {
         upstream.forward("/v1/models", request).await
     });
-    Ok(Router::new()
+    Router::new()
         .route("/v1/chat/completions", chat)
         .route("/v1/models", models)
         .layer(from_fn(harden))
-        .with_state(upstream))
+        .with_state(upstream)
 }
 
 /// Answers belong to their caller, and are what they say they are.

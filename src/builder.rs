@@ -8,8 +8,11 @@ use self::connection::Connection;
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
     client::Stack,
-    layers::trace::Propagate,
-    policy::{Propagation, ShowContent},
+    layers::{
+        spend::{Budget, Handle, SpendLayer, Unknown},
+        trace::Propagate,
+    },
+    policy::{Prices, Propagation, ShowContent},
     preset,
     transport::ApiKey,
 };
@@ -25,6 +28,9 @@ use crate::{
 /// | `unary_timeout` | 300 s | the head of any other reply comes after it |
 /// | `first_event_timeout` | 300 s | a reasoning model may think for minutes |
 /// | `idle_timeout` | 300 s | and may do so again in the middle |
+/// | `warn_prompt_tokens` | 1,000 | as the performance guide does: most prompts that are longer are so by accident |
+/// | `max_prompt_tokens`, `clamp_max_tokens` | none | how much is too much, only you know |
+/// | `prices`, `spend_limit` | none | prices change, and are the service's to tell: see [`Prices::from_models`] |
 /// | `total_timeout` | none | a healthy stream may take any time |
 /// | `max_unread` | 60 s | an unread stream holds a connection, and on some accounts the only slot |
 /// | `max_request_bytes` | 1 MiB | a larger body is sent as a stream, once |
@@ -79,6 +85,14 @@ pub(crate) struct Settings {
     pub(crate) max_unread: Duration,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_response_bytes: usize,
+    pub(crate) warn_prompt_tokens: u64,
+    pub(crate) max_prompt_tokens: u64,
+    pub(crate) clamp_max_tokens: u64,
+    pub(crate) prices: Option<Prices>,
+    pub(crate) unknown_prices: Unknown,
+    pub(crate) budgets: Vec<Budget>,
+    /// The books of the stack that was built.
+    pub(crate) spend: Option<Handle>,
     pub(crate) propagation: Propagation,
     pub(crate) show_content: ShowContent,
     #[cfg(feature = "decompression")]
@@ -97,6 +111,13 @@ impl Default for Settings {
             max_unread: Duration::from_secs(60),
             max_request_bytes: 1024 * 1024,
             max_response_bytes: 64 * 1024 * 1024,
+            warn_prompt_tokens: 1_000,
+            max_prompt_tokens: u64::MAX,
+            clamp_max_tokens: u64::MAX,
+            prices: None,
+            unknown_prices: Unknown::Allow,
+            budgets: Vec::new(),
+            spend: None,
             propagation: Propagation::default(),
             show_content: ShowContent::Never,
             #[cfg(feature = "decompression")]
@@ -186,6 +207,57 @@ impl Builder {
         max_request_bytes: usize;
         /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
         max_response_bytes: usize;
+        /// Warns of a prompt that is estimated at more tokens than this: in
+        /// [`Text::warnings`](crate::Text::warnings), and in the log. Default: 1,000. `u64::MAX` never
+        /// warns.
+        warn_prompt_tokens: u64;
+        /// Refuses a prompt that is estimated at more tokens than this, before it is sent. Default:
+        /// none.
+        max_prompt_tokens: u64;
+        /// Lets no answer of a text call take more tokens than this: a higher or absent `max_tokens`
+        /// is set to it. Default: off.
+        clamp_max_tokens: u64;
+    }
+
+    /// What the models cost. With it, each answer tells its cost, and [`Blossom::spend`] what all of
+    /// them have cost. Default: none, and no cost is known.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Blossom, policy::Prices};
+    ///
+    /// let models = Blossom::builder().base_url(sandbox.base_url()).build()?.models().await?;
+    /// let client = Blossom::builder()
+    ///     .base_url(sandbox.base_url())
+    ///     .prices(Prices::from_models(&models))
+    ///     .build()?;
+    /// let answer = client.text().generate("Hi").await?;
+    /// assert!(answer.cost().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prices(mut self, prices: Prices) -> Self {
+        self.settings.prices = Some(prices);
+        self
+    }
+
+    /// What becomes of a call whose price is not known before it is sent. Default:
+    /// [`Unknown::Allow`].
+    pub const fn unknown_prices(mut self, unknown: Unknown) -> Self {
+        self.settings.unknown_prices = unknown;
+        self
+    }
+
+    /// Lets calls together not cost more than this. Several limits hold at once. Needs
+    /// [`prices`](Self::prices). Default: none.
+    ///
+    /// A call that may cost more than what is left is not sent; its error is of the kind
+    /// [`ErrorKind::Spend`](crate::ErrorKind::Spend).
+    pub fn spend_limit(mut self, budget: Budget) -> Self {
+        self.settings.budgets.push(budget);
+        self
     }
 
     /// Sends a trace context with each request, in the field `traceparent`: with
@@ -236,7 +308,9 @@ impl Builder {
             Some(ApiKeySource::Caller) | None => None,
         };
         let transport = self.connection.transport(key)?;
-        let stack = Stack::new(preset::standard(&settings, transport));
+        let spend = settings.spend_layer();
+        settings.spend = spend.as_ref().map(SpendLayer::handle);
+        let stack = Stack::new(preset::standard(&settings, spend, transport));
         Ok(Blossom::assemble(stack, settings))
     }
 }
@@ -262,6 +336,13 @@ impl Settings {
                 ));
             }
         }
+        if self.prices.is_none() && !self.budgets.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Builder,
+                "a spend_limit needs prices to count with; call .prices(Prices::from_models(&models)) \
+                 with what client.models() gives",
+            ));
+        }
         if self.max_response_bytes == 0 {
             return Err(Error::new(
                 ErrorKind::Builder,
@@ -269,6 +350,15 @@ impl Settings {
             ));
         }
         Ok(())
+    }
+
+    /// The books of a client, where prices are known.
+    fn spend_layer(&self) -> Option<SpendLayer<Prices, Prices>> {
+        let prices = self.prices.as_ref()?;
+        let spend = SpendLayer::new(prices.clone())
+            .quote(prices.clone())
+            .unknown(self.unknown_prices);
+        Some(self.budgets.iter().copied().fold(spend, SpendLayer::budget))
     }
 
     /// A default that was left alone does not contradict a shorter total.
@@ -389,6 +479,16 @@ mod tests {
 
         let text = refused(builder.idle_timeout(Duration::from_secs(6)));
         assert!(text.contains("idle_timeout") && text.contains("total_timeout"));
+    }
+
+    #[test]
+    fn a_limit_without_prices_is_refused_and_says_what_to_type() {
+        let builder = Blossom::builder()
+            .base_url("http://127.0.0.1:1")
+            .spend_limit(Budget::in_all(crate::layers::types::Nanos(1)));
+
+        assert!(refused(builder.clone()).contains(".prices(Prices::from_models(&models))"));
+        assert!(builder.prices(Prices::new()).build().is_ok());
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub mod protocol;
 #[cfg(feature = "sandbox")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sandbox")))]
 pub mod sandbox;
+pub mod tokens;
 pub mod transport;
 
 #[doc(inline)]

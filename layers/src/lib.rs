@@ -11,6 +11,7 @@
 //! | `cache` | answers again what has been answered before; entries and tiers | blake3, fastrand, httpdate, sha2, tokio |
 //! | `cache-memory` | a tier in memory | |
 //! | `coalesce` | lets equal requests in flight share one call | blake3, tokio |
+//! | `estimate` | estimates prompt tokens, warns and refuses; lowers `max_tokens` | |
 //! | `limit-concurrency` | limits how many calls are under way at once, to the end of their bodies | tokio |
 //! | `limit-rate` | limits what is admitted in any window of a period: requests, tokens, cost | httpdate, tokio |
 //! | `load-shed` | refuses at once while a service is not ready | tokio |
@@ -19,9 +20,11 @@
 //! | `respond` | turns refusals into HTTP or gRPC answers | |
 //! | `retry` | sends a request again when another try can help | fastrand, httpdate, tokio |
 //! | `server-timing` | tells the callers of a server where the time went | tokio |
+//! | `spend` | counts what calls cost, and keeps budgets | tokio |
 //! | `sse` | the incremental event-stream decoder | memchr |
 //! | `task` | starts work that must outlive its caller | tokio |
 //! | `timeout` | four clocks: head, first event, idle, total | tokio |
+//! | `tokens-bpe` | counts tokens exactly: `o200k_base`, `cl100k_base` | bpe-openai |
 //! | `trace` | a span for each call and attempt, and trace context | fastrand, tracing |
 //! | `test-util` | inner services and bodies for tests of layers | tokio |
 //! | `full` | every one of them but `test-util` | |
@@ -52,6 +55,8 @@ pub mod coalesce;
 #[cfg(feature = "_flight")]
 mod directives;
 mod error;
+#[cfg(feature = "estimate")]
+pub mod estimate;
 #[cfg(feature = "_flight")]
 pub mod flight;
 #[cfg(any(feature = "limit-concurrency", feature = "limit-rate"))]
@@ -70,6 +75,8 @@ pub mod respond;
 pub mod retry;
 #[cfg(feature = "server-timing")]
 pub mod server_timing;
+#[cfg(feature = "spend")]
+pub mod spend;
 #[cfg(feature = "sse")]
 pub mod sse;
 mod sync;

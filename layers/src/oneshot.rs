@@ -47,7 +47,11 @@ impl<S, R, F> Oneshot<S, R, F> {
     }
 
     /// The request, until it is sent.
-    #[cfg(any(feature = "limit-concurrency", feature = "limit-rate"))]
+    #[cfg(any(
+        feature = "limit-concurrency",
+        feature = "limit-rate",
+        feature = "spend"
+    ))]
     pub(crate) const fn request(&self) -> Option<&R> {
         match &self.state {
             State::Asking { request } => request.as_ref(),

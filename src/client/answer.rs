@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::response::Parts;
 
 use crate::{
-    layers::types::{CacheStatus, FinishReason, Outcome, Timing, Usage},
+    layers::types::{CacheStatus, FinishReason, Nanos, Outcome, Timing, Usage, Warning, Warnings},
     protocol::{Accumulator, ChatAudio, Message, ToolCall},
 };
 
@@ -32,6 +32,7 @@ pub(super) struct Meta {
     pub(super) request_id: Option<String>,
     pub(super) cache_status: Option<CacheStatus>,
     pub(super) outcome: Option<Outcome>,
+    pub(super) warnings: Option<Warnings>,
 }
 
 impl Meta {
@@ -40,8 +41,20 @@ impl Meta {
             request_id: crate::protocol::request_id(&head.headers).map(str::to_owned),
             cache_status: head.extensions.get().copied(),
             outcome: head.extensions.get().cloned(),
+            warnings: head.extensions.get().cloned(),
             ..Self::default()
         }
+    }
+
+    pub(super) fn cost(&self) -> Option<Nanos> {
+        if !is_own(self.cache_status) {
+            return Some(Nanos::ZERO);
+        }
+        self.outcome.as_ref()?.read(|record| record.cost)
+    }
+
+    pub(super) fn warnings(&self) -> &[Warning] {
+        self.warnings.as_ref().map_or(&[], Warnings::as_slice)
     }
 
     pub(super) fn timing(&self) -> Option<Timing> {
@@ -143,6 +156,19 @@ impl Text {
     #[must_use]
     pub fn timing(&self) -> Option<Timing> {
         self.meta.timing()
+    }
+
+    /// What it cost, in billionths of the service's currency. An answer from a cache costs nothing.
+    /// `None` without [`prices`](crate::Builder::prices), or where that of the model is not among them.
+    #[must_use]
+    pub fn cost(&self) -> Option<Nanos> {
+        self.meta.cost()
+    }
+
+    /// What you should know of this call, though it stopped nothing: that the prompt was long.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        self.meta.warnings()
     }
 }
 

@@ -117,6 +117,11 @@ fn refused(refusal: Refusal, error: BoxError) -> Error {
             true,
             "the service fails too often: wait for what retry_after() says",
         ),
+        RefusalKind::Spent => (
+            ErrorKind::Spend,
+            false,
+            "raise the budget, or wait for what retry_after() says",
+        ),
         // Too much is under way; later kinds are refusals too.
         _ => (
             ErrorKind::Overloaded,

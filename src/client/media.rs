@@ -187,6 +187,20 @@ macro_rules! media {
                 let outcome = self.media.meta.outcome.as_ref();
                 outcome.map(crate::layers::types::Outcome::timing)
             }
+
+            /// What it cost, in billionths of the service's currency. One from a cache costs nothing.
+            /// `None` without [`prices`](crate::Builder::prices), or where that of the model is not
+            /// among them.
+            #[must_use]
+            pub fn cost(&self) -> Option<crate::layers::types::Nanos> {
+                self.media.meta.cost()
+            }
+
+            /// What you should know of this call, though it stopped nothing.
+            #[must_use]
+            pub fn warnings(&self) -> &[crate::layers::types::Warning] {
+                self.media.meta.warnings()
+            }
         }
 
         impl AsRef<[u8]> for $name {

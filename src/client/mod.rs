@@ -47,7 +47,7 @@ use crate::{
     Builder, Endpoint, Result,
     builder::{FromService, Settings},
     conversation::ConversationBuilder,
-    layers::{BoxError, body::ReqBody},
+    layers::{BoxError, body::ReqBody, spend},
     protocol::ModelKind,
 };
 
@@ -189,6 +189,15 @@ impl Blossom {
     /// ```
     pub fn models(&self) -> Models {
         Models::new(self.clone(), ModelKind::Text)
+    }
+
+    /// What its calls have cost: totals, for each model, and what is left of its limits. `None` for a
+    /// client without [`prices`](Builder::prices), or over a stack of your own.
+    ///
+    /// Clones of a client share their books; two that were built do not.
+    #[must_use]
+    pub fn spend(&self) -> Option<&spend::Handle> {
+        self.shared.settings.spend.as_ref()
     }
 
     fn exchange<D: Decode>(&self, request: Result<Request<ReqBody>>, decode: D) -> Exchange<D> {

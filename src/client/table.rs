@@ -310,6 +310,7 @@ fn before_the_head() -> Vec<(&'static str, Error)> {
             "a layer refused: the upstream is down",
             refusal(RefusalKind::Unavailable),
         ),
+        ("a layer refused: a budget", refusal(RefusalKind::Spent)),
         ("a layer refused: a clock", refusal(RefusalKind::Timeout)),
     ]
 }

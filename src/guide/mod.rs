@@ -16,6 +16,10 @@ pub mod architecture {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 
+/// What a call will cost, what it has cost, and how to bound both.
+#[doc = include_str!("cost.md")]
+pub mod cost {}
+
 /// Figures, spans, times, and what none of them shows.
 #[doc = include_str!("observability.md")]
 pub mod observability {}

@@ -3,18 +3,27 @@
 //! | question | answer |
 //! | --- | --- |
 //! | [`Observe`](crate::layers::types::Observe) | [`ObserveReply`]: usage, finish reason, errors, completeness |
+//! | [`EstimateTokens`](crate::layers::types::EstimateTokens) | [`EstimatePrompt`]: messages, tools, pictures |
+//! | [`ClampTokens`](crate::layers::estimate::clamp::ClampTokens) | [`ClampMaxTokens`]: the most tokens of an answer |
+//! | [`QuoteCost`](crate::layers::types::QuoteCost), [`Price`](crate::layers::types::Price) | [`Prices`]: what a call may cost, and what it did |
 //! | [`After`](crate::layers::timeout::After) | [`HeadAfter`]: how long to wait for a head |
 //! | [`Describe`](crate::layers::types::Describe) | [`DescribeRequest`]: operation, provider and model, for metrics and spans |
 //! | [`ErrorType`](crate::layers::types::ErrorType) | [`NameError`]: the word for an error |
 
+mod clamp;
 mod describe;
+mod estimate;
 mod head;
 mod observe;
+mod price;
 mod trace;
 
 pub(crate) use self::trace::{Propagation, ShowContent};
 pub use self::{
+    clamp::ClampMaxTokens,
     describe::{DescribeRequest, NameError},
+    estimate::EstimatePrompt,
     head::HeadAfter,
-    observe::{ObserveReply, WatchReply},
+    observe::{CountReply, ObserveReply, WatchReply},
+    price::{InvalidPrices, Prices, Rates},
 };

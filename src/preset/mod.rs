@@ -8,18 +8,25 @@
 //! | `metrics` | measures what the caller sees, refusals of all within included |
 //! | `timeout::total` | covers everything within, to the end of the body |
 //! | `buffer` | the one place that buffers a request |
+//! | `estimate::clamp` (where a limit is set) | changes the request, so all that looks at it stands within |
+//! | `spend::savings` (where prices are known) | sees what a cache within has answered |
+//! | `estimate` | counts a prompt once, however often it is sent |
 //! | `trace::attempt` | a span for each request that is sent |
+//! | `spend` (where prices are known) | each attempt is paid, to the end of its body |
 //! | `timeout::head`, `first_event`, `idle` | clocks of one attempt |
 //! | `observe` | sees what the wire gave, decompressed |
 //! | decompression (feature) | inside all that reads bodies |
 //! | credentials | innermost: nobody further out ever holds the key |
 //! | transport | connections |
 
+mod maybe;
+
 use http::{Request, Response};
 use http_body::Body;
 use tower::ServiceBuilder;
 use tower_service::Service;
 
+use self::maybe::Maybe;
 #[cfg(feature = "decompression")]
 use crate::transport::decompress::DecompressLayer;
 use crate::{
@@ -28,12 +35,16 @@ use crate::{
         BoxError,
         body::ReqBody,
         buffer::BufferLayer,
+        estimate::{EstimateLayer, clamp::ClampLayer},
         metrics::MetricsLayer,
         observe::ObserveLayer,
+        spend::SpendLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
         trace::TraceLayer,
     },
-    policy::{DescribeRequest, HeadAfter, NameError, ObserveReply},
+    policy::{
+        ClampMaxTokens, CountReply, DescribeRequest, EstimatePrompt, HeadAfter, NameError, Prices,
+    },
     transport::Transport,
 };
 #[cfg(feature = "decompression")]
@@ -42,6 +53,7 @@ use tower_layer::Layer as _;
 /// The stack of [`Blossom::builder`](crate::Blossom::builder).
 pub(crate) fn standard(
     settings: &Settings,
+    spend: Option<SpendLayer<Prices, Prices>>,
     transport: Transport,
 ) -> impl Service<
     Request<ReqBody>,
@@ -58,6 +70,7 @@ pub(crate) fn standard(
     let transport = DecompressLayer::new()
         .enabled(settings.decompression)
         .layer(transport);
+    let counts = spend.is_some();
     ServiceBuilder::new()
         .layer(
             TraceLayer::call()
@@ -73,12 +86,24 @@ pub(crate) fn standard(
         )
         .layer(TotalTimeoutLayer::new(settings.total_timeout))
         .layer(BufferLayer::new().max_request_bytes(settings.max_request_bytes))
+        .layer(ClampLayer::new(ClampMaxTokens::new(
+            settings.clamp_max_tokens,
+        )))
+        .layer(Maybe(spend.as_ref().map(SpendLayer::savings)))
+        .layer(
+            EstimateLayer::new(EstimatePrompt::new())
+                .warn_above(settings.warn_prompt_tokens)
+                .refuse_above(settings.max_prompt_tokens)
+                // Nobody else wants to know how long a short prompt is.
+                .only_large(spend.is_none()),
+        )
         .layer(
             TraceLayer::attempt()
                 .describe(DescribeRequest)
                 .error_type(NameError)
                 .propagate(settings.propagation.clone()),
         )
+        .layer(Maybe(spend))
         .layer(HeadTimeoutLayer::new(HeadAfter::new(
             settings.head_timeout,
             settings.unary_timeout,
@@ -90,6 +115,7 @@ pub(crate) fn standard(
             ),
         )
         .layer(IdleTimeoutLayer::new(settings.idle_timeout).max_unread(settings.max_unread))
-        .layer(ObserveLayer::new(ObserveReply))
+        // Only who pays wants to know what a reply that broke off had produced.
+        .layer(ObserveLayer::new(CountReply::new(counts)))
         .service(transport)
 }

@@ -2,7 +2,7 @@
 
 /// A decimal number times 10^15: billionths for a million units. Digits beyond are cut off; what is
 /// too large stays at the largest. Never through a float, which cannot hold most decimal numbers.
-pub(super) fn per_million(decimal: &str) -> Option<u64> {
+pub(crate) fn per_million(decimal: &str) -> Option<u64> {
     const PLACES: i32 = 15;
     let (mantissa, exponent) = match decimal.trim().split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse().ok()?),

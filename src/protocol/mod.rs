@@ -69,6 +69,7 @@ pub use self::{
 };
 pub(crate) use self::{
     base64::{Base64, decode_media},
+    decimal::per_million as price_per_million,
     headers::{media_type, model_used, no_store, request_id},
     lenient::Text as LenientText,
     models::decode_models,

@@ -11,6 +11,7 @@ const LAYERS: &[&str] = &[
     "buffer",
     "cache",
     "coalesce",
+    "estimate",
     "limit/concurrency",
     "limit/rate",
     "load_shed",
@@ -19,6 +20,7 @@ const LAYERS: &[&str] = &[
     "respond",
     "server_timing",
     "retry",
+    "spend",
     "timeout",
     "trace",
 ];

@@ -11,6 +11,7 @@ mod architecture;
 mod batch;
 mod client;
 mod conversation;
+mod cost;
 mod dialects;
 mod errors;
 mod faults;

@@ -88,6 +88,11 @@ impl Answer {
                 8,
                 "Too many requests. Send fewer, or wait.",
             ),
+            RefusalKind::Spent => (
+                StatusCode::TOO_MANY_REQUESTS,
+                8,
+                "The budget for this is spent. Try again when it begins anew.",
+            ),
             RefusalKind::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 8,

@@ -162,6 +162,7 @@ mod tests {
             (RefusalKind::Timeout, 504),
             (RefusalKind::Overloaded, 503),
             (RefusalKind::Unavailable, 503),
+            (RefusalKind::Spent, 429),
             (RefusalKind::RateLimited, 429),
             (RefusalKind::TooLarge, 413),
         ] {

@@ -236,6 +236,7 @@ mod tests {
             RefusalKind::RateLimited,
             RefusalKind::TooLarge,
             RefusalKind::Unavailable,
+            RefusalKind::Spent,
         ] {
             assert_eq!(class(kind), Class::Ignored);
         }

@@ -159,7 +159,7 @@ impl<F: Fn(&Ended<'_>) -> Option<Cow<'static, str>>> ErrorType for F {
 ///
 /// | what happened | word |
 /// | --- | --- |
-/// | a layer refused | `timeout`, `overloaded`, `rate_limited`, `too_large`, `unavailable` |
+/// | a layer refused | `timeout`, `overloaded`, `rate_limited`, `too_large`, `unavailable`, `budget_spent` |
 /// | a status from 400 on | its number |
 /// | the caller let go | `canceled` |
 /// | the body came to its end, and is not whole | `incomplete` |
@@ -177,6 +177,7 @@ impl ErrorType for ErrorWords {
                 RefusalKind::RateLimited => "rate_limited",
                 RefusalKind::TooLarge => "too_large",
                 RefusalKind::Unavailable => "unavailable",
+                RefusalKind::Spent => "budget_spent",
             }));
         }
         if let Some(status) = ended.status

@@ -39,6 +39,13 @@ impl TokenEstimate {
 pub trait EstimateTokens<B> {
     /// The estimate for `request`, or `None` if it takes none, as a list of models does.
     fn estimate(&self, request: &Request<B>) -> Option<TokenEstimate>;
+
+    /// The most prompt tokens that `request` can take, if that is known without looking closely, such
+    /// as from the length of its body. It may be far too much, never too little. Default: not known.
+    fn at_most(&self, request: &Request<B>) -> Option<u64> {
+        let _ = request;
+        None
+    }
 }
 
 impl<B, F> EstimateTokens<B> for F

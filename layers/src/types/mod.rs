@@ -14,6 +14,7 @@
 //! | [`TokenEstimate`] | request | how many tokens we expect |
 //! | [`Held`] | request | whether it is held back in a queue further in |
 //! | [`Outcome`] | response | what became of the reply, known when its body ends |
+//! | [`Warnings`] | response | what the caller should know and that stopped nothing |
 //! | [`CacheStatus`] | response | where the reply came from |
 //! | [`Refusal`] | error | why a layer refused, for whoever answers |
 //! | [`Overloaded`] | error | that too much is under way, whoever found it |
@@ -25,7 +26,7 @@
 //!
 //! A layer never knows an endpoint, a model or a JSON field: it asks. Each question is a trait with
 //! an implementation for closures: [`KeyPolicy`], [`Partition`], [`EstimateTokens`], [`Classify`],
-//! [`Observe`], [`Price`], [`Describe`], [`ErrorType`]. [`Scope`] is a value, because there must be no way to forget it.
+//! [`Observe`], [`QuoteCost`], [`Price`], [`Describe`], [`ErrorType`]. [`Scope`] is a value, because there must be no way to forget it.
 
 mod attempt;
 mod cache;
@@ -46,6 +47,7 @@ mod refusal;
 mod scope;
 mod timing;
 mod usage;
+mod warning;
 
 #[cfg(any(feature = "metrics", feature = "trace"))]
 pub(crate) use self::describe::{quietly, word};
@@ -64,9 +66,10 @@ pub use self::{
     outcome::{FinishReason, Outcome, Record},
     overloaded::Overloaded,
     partition::{Partition, PartitionKey, Unpartitioned},
-    price::{Nanos, Price},
+    price::{InvalidAmount, Nanos, Price, Quote, QuoteCost, Unquoted},
     refusal::{Refusal, RefusalKind},
     scope::{Owner, Scope, Tenant},
     timing::Timing,
     usage::Usage,
+    warning::{Warning, Warnings},
 };

@@ -1,6 +1,6 @@
 use std::{fmt, time::Instant};
 
-use super::{Deferred, Timing, Usage};
+use super::{Deferred, Nanos, Timing, Usage};
 use crate::{
     body::End,
     sync::{Arc, Mutex, lock},
@@ -126,6 +126,11 @@ pub struct Record {
     pub failure: Option<Box<str>>,
     /// The model that answered, if the upstream says so.
     pub model: Option<Box<str>>,
+    /// Tokens of the answer that had passed, counted on our side, where the policy counts them: what is
+    /// known of a reply that broke off before it told its usage.
+    pub produced_tokens: Option<u64>,
+    /// What the reply cost, if somebody priced it.
+    pub cost: Option<Nanos>,
     /// When the parts of the reply arrived.
     pub timing: Timing,
     /// How the body ended; `None` while it runs.

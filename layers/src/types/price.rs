@@ -1,6 +1,9 @@
-use std::fmt;
+use std::{error::Error, fmt, str::FromStr, sync::Arc};
 
-use super::Record;
+use http::Request;
+
+use super::{Record, Refusal, TokenEstimate};
+use crate::cause_ref;
 
 /// An amount of money in billionths of the unit of account.
 ///
@@ -32,21 +35,170 @@ impl fmt::Display for Nanos {
     }
 }
 
-/// What a reply costs. Implemented for closures.
-pub trait Price {
-    /// The price of the reply that `record` describes, or `None` if it is not known.
-    fn price(&self, record: &Record) -> Option<Nanos>;
+impl FromStr for Nanos {
+    type Err = InvalidAmount;
+
+    /// Reads a decimal number of whole units, such as `12.5`, exact to nine places. Never through a
+    /// float.
+    fn from_str(text: &str) -> Result<Self, InvalidAmount> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let all_digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !all_digits(whole) || !all_digits(part) || part.len() > 9 {
+            return Err(InvalidAmount(()));
+        }
+        let digits = format!("{whole}{part:0<9}");
+        digits.parse().map(Self).map_err(|_| InvalidAmount(()))
+    }
 }
 
-impl<F: Fn(&Record) -> Option<Nanos>> Price for F {
-    fn price(&self, record: &Record) -> Option<Nanos> {
-        self(record)
+/// A text that is no amount of money, or one that is too large or too fine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidAmount(());
+
+impl fmt::Display for InvalidAmount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an amount is a decimal number with at most nine places, such as 12.5")
+    }
+}
+
+impl Error for InvalidAmount {}
+
+/// What is known of the cost of a call before it is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quote {
+    /// The model that is asked for, if the request names one.
+    pub model: Option<Arc<str>>,
+    /// The tokens that it is expected to take.
+    pub estimate: Option<TokenEstimate>,
+    /// The most that it may cost, as far as one can tell; `None` if its price is not known.
+    pub most: Option<Nanos>,
+}
+
+impl Quote {
+    /// A quote that knows nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names the model.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<Arc<str>>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Says how many tokens are expected.
+    #[must_use]
+    pub const fn estimate(mut self, estimate: TokenEstimate) -> Self {
+        self.estimate = Some(estimate);
+        self
+    }
+
+    /// Bounds the cost.
+    #[must_use]
+    pub const fn most(mut self, most: Nanos) -> Self {
+        self.most = Some(most);
+        self
+    }
+}
+
+/// What a call may cost, before it is made. Implemented for closures.
+pub trait QuoteCost<B> {
+    /// The quote for `request`, or `None` if it costs nothing, as a list of models does.
+    fn quote(&self, request: &Request<B>) -> Option<Quote>;
+}
+
+impl<B, F> QuoteCost<B> for F
+where
+    F: Fn(&Request<B>) -> Option<Quote>,
+{
+    fn quote(&self, request: &Request<B>) -> Option<Quote> {
+        self(request)
+    }
+}
+
+/// Quotes no price for any request: what it costs is known when it has been answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unquoted;
+
+impl<B> QuoteCost<B> for Unquoted {
+    fn quote(&self, _request: &Request<B>) -> Option<Quote> {
+        Some(Quote::new())
+    }
+}
+
+/// What a reply costs. Implemented for closures.
+///
+/// ```
+/// use blossom_layers::types::{Nanos, Price, Quote, Record, Usage};
+///
+/// // Two nano-units for each token.
+/// let flat = |_: &Quote, record: &Record| {
+///     let tokens = record.usage?.total_tokens;
+///     Some(Nanos(tokens.saturating_mul(2)))
+/// };
+///
+/// let mut record = Record::default();
+/// assert_eq!(flat.price(&Quote::new(), &record), None);
+/// record.usage = Some(Usage::new(30, 12));
+/// assert_eq!(flat.price(&Quote::new(), &record), Some(Nanos(84)));
+/// ```
+pub trait Price {
+    /// The price of the reply that `record` describes to the request of `quote`, or `None` if it is
+    /// not known.
+    ///
+    /// A reply that broke off, or that nobody read to its end, mostly has no usage: what had been
+    /// produced is to be counted then. A call of which no head had arrived has a record without
+    /// anything.
+    ///
+    /// It runs under the lock of the outcome, perhaps inside `drop`: it must not block, and must not
+    /// panic.
+    fn price(&self, quote: &Quote, record: &Record) -> Option<Nanos>;
+
+    /// Whether a call that failed with `error` certainly never reached the upstream, so that it costs
+    /// nothing. Our own refusals never do.
+    fn is_unsent(&self, error: &(dyn Error + 'static)) -> bool {
+        cause_ref::<Refusal>(error).is_some_and(Refusal::is_unsent)
+    }
+}
+
+impl<F: Fn(&Quote, &Record) -> Option<Nanos>> Price for F {
+    fn price(&self, quote: &Quote, record: &Record) -> Option<Nanos> {
+        self(quote, record)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_decimal_numbers_and_nothing_else() {
+        for (text, nanos) in [
+            ("0", 0),
+            ("12.5", 12_500_000_000),
+            ("0.000000001", 1),
+            ("18446744073.709551615", u64::MAX),
+        ] {
+            assert_eq!(text.parse(), Ok(Nanos(nanos)), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "1e3",
+            "NaN",
+            "0.0000000001",
+            "99999999999",
+        ] {
+            assert_eq!(text.parse::<Nanos>(), Err(InvalidAmount(())), "{text}");
+        }
+    }
 
     #[test]
     fn shows_nine_places_and_saturates() {

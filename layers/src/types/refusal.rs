@@ -44,6 +44,8 @@ pub enum RefusalKind {
     TooLarge,
     /// The upstream is known to be down.
     Unavailable,
+    /// A budget of money allows no more for now.
+    Spent,
 }
 
 impl Refusal {
@@ -100,6 +102,7 @@ impl fmt::Display for Refusal {
             RefusalKind::RateLimited => "too many requests",
             RefusalKind::TooLarge => "the request is too large",
             RefusalKind::Unavailable => "the upstream is not available",
+            RefusalKind::Spent => "the budget is spent",
         })
     }
 }

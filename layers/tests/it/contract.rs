@@ -12,6 +12,7 @@ use blossom_layers::{
     buffer::BufferLayer,
     cache::{CacheLayer, tier::MemoryTier},
     coalesce::CoalesceLayer,
+    estimate::{EstimateLayer, clamp::ClampLayer},
     limit::{
         concurrency::ConcurrencyLimitLayer,
         rate::{Quota, RateLimitLayer},
@@ -22,10 +23,11 @@ use blossom_layers::{
     respond::RespondLayer,
     retry::{RetryLayer, Standard},
     server_timing::ServerTimingLayer,
+    spend::SpendLayer,
     test_util::{BodyLog, ReadyProbe, ScriptedBody, ScriptedService, Step},
     timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
     trace::{TraceLayer, W3c},
-    types::{CacheKey, Deferred, Record, Scope, Watch},
+    types::{CacheKey, Deferred, Nanos, Quote, Record, Scope, TokenEstimate, Watch},
 };
 use bytes::Bytes;
 use http::{Request, Response, response::Parts};
@@ -56,6 +58,10 @@ fn blind(_: &Parts) -> Option<Blind> {
 /// Retries without a wait, so that no test waits.
 fn at_once() -> Standard {
     Standard::new().backoff(Backoff::new(Duration::ZERO, Duration::ZERO))
+}
+
+fn four(_: &Request<ReqBody>) -> Option<TokenEstimate> {
+    Some(TokenEstimate::new(4))
 }
 
 fn request() -> Request<ReqBody> {
@@ -283,6 +289,8 @@ contract! {
         future: 512, errors: passed;
     coalesce: CoalesceLayer::new(same, Scope::fixed("a")), future: 512, errors: passed;
     coalesce_bypassed: CoalesceLayer::new(none, Scope::fixed("a")), future: 512, errors: passed;
+    estimate: EstimateLayer::new(four).warn_above(3), future: 96, errors: passed;
+    estimate_clamp: ClampLayer::new(|_: &mut Request<ReqBody>| ()), future: 64, errors: passed;
     limit_concurrency: ConcurrencyLimitLayer::new(8), future: 336, errors: passed;
     limit_rate: RateLimitLayer::new([Quota::tokens(99, LONG)]).learn(), future: 400, errors: passed;
     load_shed: LoadShedLayer::new(), future: 64, errors: passed;
@@ -291,6 +299,8 @@ contract! {
     respond: RespondLayer::new(), future: 96, errors: answered;
     retry: RetryLayer::new(at_once()), future: 640, errors: repeated;
     server_timing: ServerTimingLayer::new(), future: 64, errors: passed;
+    spend: SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(1))), future: 448, errors: passed;
+    spend_savings: SpendLayer::new(|_: &Quote, _: &Record| None).savings(), future: 160, errors: passed;
     timeout_head: HeadTimeoutLayer::new(LONG), future: 192, errors: passed;
     timeout_first_event: FirstEventTimeoutLayer::new(LONG), future: 208, errors: passed;
     timeout_idle: IdleTimeoutLayer::new(LONG), future: 64, errors: passed;

@@ -20,5 +20,7 @@ mod retry;
 mod sse;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod storm;
+#[cfg(feature = "tokens-bpe")]
+mod tokens;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod trace;

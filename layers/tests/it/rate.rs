@@ -17,8 +17,8 @@ use blossom_layers::{
     observe::ObserveLayer,
     test_util::{ScriptedBody, ScriptedService, Step},
     types::{
-        Deadline, Deferred, Nanos, PartitionKey, Record, Refusal, RefusalKind, TokenEstimate,
-        Usage, Watch,
+        Deadline, Deferred, Nanos, PartitionKey, Quote, Record, Refusal, RefusalKind,
+        TokenEstimate, Usage, Watch,
     },
 };
 use bytes::Bytes;
@@ -328,7 +328,7 @@ async fn a_request_takes_of_all_quotas_or_of_none() {
         Quota::tokens(100, MINUTE).exact(),
         Quota::cost(Nanos(1_000), MINUTE).exact(),
     ])
-    .price(|record: &Record| Some(Nanos(record.usage?.total_tokens * 5)))
+    .price(|_: &Quote, record: &Record| Some(Nanos(record.usage?.total_tokens * 5)))
     .max_waiting(0);
     let left = || layer.handle().available(None);
     let service = layer.layer(ScriptedService::default());

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use blossom_layers::{body::End, sse::Decoder};
 
 use super::scan::{Seen, may_hold};
-use crate::layers::types::Record;
+use crate::layers::{estimate::HeuristicTally, types::Record};
 
 /// What a gateway says when it has lost a stream and pretends that it has not.
 const FAKE_SUCCESS: &[u8] = b"Streaming response could not be processed.";
@@ -14,9 +14,18 @@ pub(super) struct Events {
     decoder: Decoder,
     begun: bool,
     broken: bool,
+    tally: Option<Box<HeuristicTally>>,
 }
 
 impl Events {
+    /// Follows a stream, and counts what it produces if there is a tally.
+    pub(super) fn new(tally: Option<Box<HeuristicTally>>) -> Self {
+        Self {
+            tally,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn data(&mut self, frame: &Bytes, record: &mut Record) -> bool {
         if self.broken {
             return self.begun;
@@ -26,7 +35,7 @@ impl Events {
             match self.decoder.next_event() {
                 Ok(Some(event)) => {
                     self.broken |= is_cut(event.data());
-                    look(event.data(), &mut self.begun, record);
+                    look(event.data(), &mut self.begun, &mut self.tally, record);
                 }
                 Ok(None) => return self.begun,
                 Err(_) => {
@@ -43,12 +52,13 @@ impl Events {
             match self.decoder.finish() {
                 Ok(Some(event)) => {
                     self.broken |= is_cut(event.data());
-                    look(event.data(), &mut self.begun, record);
+                    look(event.data(), &mut self.begun, &mut self.tally, record);
                 }
                 Ok(None) => break,
                 Err(_) => self.broken = true,
             }
         }
+        record.produced_tokens = self.tally.as_ref().map(|tally| tally.tokens());
         !self.broken && record.finish_reason.is_some()
     }
 }
@@ -60,8 +70,14 @@ fn is_cut(data: &[u8]) -> bool {
 }
 
 /// Looks into an event, if it can hold what matters or the answer has not begun.
-fn look(data: &[u8], begun: &mut bool, record: &mut Record) {
+fn look(
+    data: &[u8],
+    begun: &mut bool,
+    tally: &mut Option<Box<HeuristicTally>>,
+    record: &mut Record,
+) {
     let matters = !*begun
+        || tally.is_some()
         || may_hold(data, b"\"finish_reason\"")
         || may_hold(data, b"\"usage\"")
         || may_hold(data, b"\"error\"");
@@ -72,6 +88,9 @@ fn look(data: &[u8], begun: &mut bool, record: &mut Record) {
         && let Ok(seen) = serde_json::from_str::<Seen<'_>>(text)
     {
         *begun |= seen.note(record);
+        if let Some(tally) = tally {
+            seen.produced(|text| tally.push(text));
+        }
     }
     if memchr::memmem::find(data, FAKE_SUCCESS).is_some() && record.usage.is_none() {
         record.failure = Some("the gateway could not read its provider's stream".into());

@@ -11,6 +11,7 @@ use self::{events::Events, whole::Whole};
 use crate::{
     layers::{
         body::End,
+        estimate::{Heuristic, HeuristicTally},
         types::{Deferred, FinishReason, Observe, Record, Usage, Watch},
     },
     protocol,
@@ -31,20 +32,55 @@ impl Observe for ObserveReply {
     type Watch = WatchReply;
 
     fn observe(&self, head: &Parts) -> Option<WatchReply> {
+        Some(WatchReply::new(head, false))
+    }
+}
+
+/// Follows replies as [`ObserveReply`], and can also count what streams and texts produce, so that a
+/// reply that breaks off has a price.
+///
+/// It estimates the tokens of the answer as they pass, by the
+/// [`Heuristic`](crate::layers::estimate::Heuristic): reasoning and calls of tools too. The upstream's
+/// own usage stands beside it, where it tells.
+#[derive(Debug, Clone, Copy)]
+pub struct CountReply {
+    count: bool,
+}
+
+impl CountReply {
+    /// Counts, or only follows.
+    #[must_use]
+    pub const fn new(count: bool) -> Self {
+        Self { count }
+    }
+}
+
+impl Observe for CountReply {
+    type Watch = WatchReply;
+
+    fn observe(&self, head: &Parts) -> Option<WatchReply> {
+        Some(WatchReply::new(head, self.count))
+    }
+}
+
+impl WatchReply {
+    fn new(head: &Parts, count: bool) -> Self {
         let headers = &head.headers;
+        let tally = count.then(|| Box::new(Heuristic::new().tally()));
         let kind = match protocol::media_type(headers) {
             _ if !head.status.is_success() => Kind::Failed,
-            "text/event-stream" => Kind::Events(Box::default()),
+            "text/event-stream" => Kind::Events(Box::new(Events::new(tally))),
             "application/json" => Kind::Whole(Whole::default()),
-            _ => Kind::Other {
+            media_type => Kind::Other {
+                tally: tally.filter(|_| media_type == "text/plain"),
                 usage: protocol::reply_usage(headers),
                 model: protocol::model_used(headers).map(Into::into),
             },
         };
-        Some(WatchReply {
+        Self {
             kind,
             no_store: protocol::no_store(headers),
-        })
+        }
     }
 }
 
@@ -61,6 +97,7 @@ enum Kind {
     Whole(Whole),
     /// Text, pictures, sound: the transport's word is all there is, beside the headers.
     Other {
+        tally: Option<Box<HeuristicTally>>,
         usage: Option<Usage>,
         model: Option<Box<str>>,
     },
@@ -73,7 +110,14 @@ impl Watch for WatchReply {
         match &mut self.kind {
             Kind::Events(events) => events.data(data, record),
             Kind::Whole(whole) => whole.data(data),
-            Kind::Other { .. } | Kind::Failed => !data.is_empty(),
+            Kind::Other { tally, .. } => {
+                if let Some(tally) = tally {
+                    // A character that is cut between two frames counts in both: one too many.
+                    tally.push(&String::from_utf8_lossy(data));
+                }
+                !data.is_empty()
+            }
+            Kind::Failed => !data.is_empty(),
         }
     }
 
@@ -89,7 +133,12 @@ impl Watch for WatchReply {
                     judge(record, no_store);
                 }));
             }
-            Kind::Other { usage, model } => {
+            Kind::Other {
+                tally,
+                usage,
+                model,
+            } => {
+                record.produced_tokens = tally.as_ref().map(|tally| tally.tokens());
                 record.usage = *usage;
                 record.model = model.take();
             }

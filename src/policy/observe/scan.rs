@@ -92,6 +92,18 @@ impl Seen<'_> {
         }
     }
 
+    /// Gives each text that it adds to the answer.
+    pub(super) fn produced(&self, mut take: impl FnMut(&str)) {
+        let choices = self.choices.iter().flatten();
+        for delta in choices.filter_map(|choice| choice.delta.as_ref()) {
+            let texts = [delta.reasoning_content.some(), delta.content.some()];
+            texts.into_iter().flatten().for_each(&mut take);
+            if let Some(calls) = delta.tool_calls {
+                take(calls.get());
+            }
+        }
+    }
+
     /// Whether it has a choice with a message.
     pub(super) fn has_message(&self) -> bool {
         let mut choices = self.choices.iter().flatten();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     sync::Arc,
-    types::{EstimateTokens, Partition, Price, Record, TokenEstimate, Unpartitioned, Usage},
+    types::{EstimateTokens, Partition, Price, Quote, Record, TokenEstimate, Unpartitioned, Usage},
 };
 
 /// Applies [`RateLimit`].
@@ -181,7 +181,8 @@ impl<P, E> RateLimitLayer<P, E> {
                 usage: Some(Usage::new(estimate.prompt_tokens, completion)),
                 ..Record::default()
             };
-            units.cost = price.price(&record).map_or(0, |cost| cost.0);
+            let quote = Quote::new().estimate(estimate);
+            units.cost = price.price(&quote, &record).map_or(0, |cost| cost.0);
         }
         units
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use super::{claim::Claim, layer::Pricing};
 use crate::{
     body::{End, Guard},
-    types::Outcome,
+    types::{Outcome, Quote},
 };
 
 /// What is still to be settled of one request. It hangs on the response body, and is settled with its
@@ -47,7 +47,7 @@ impl Guard for Settlement {
             if let Some(usage) = record.usage {
                 used.tokens = usage.total_tokens;
             }
-            if let Some(cost) = price.and_then(|price| price.price(record)) {
+            if let Some(cost) = price.and_then(|price| price.price(&Quote::new(), record)) {
                 used.cost = cost.0;
             }
         });

@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use crate::types::Nanos;
+
+/// How much may be spent in a period.
+///
+/// Periods follow one another from the moment in which the layer is made, by a clock that only goes
+/// forward: setting the machine's clock gives nobody a new budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Budget {
+    limit: Nanos,
+    period: Duration,
+}
+
+impl Budget {
+    /// At most `limit` in each period.
+    ///
+    /// A limit of zero lets only pass what certainly costs nothing. A period of zero is one of a
+    /// nanosecond; `Duration::MAX` never ends.
+    #[must_use]
+    pub const fn new(limit: Nanos, period: Duration) -> Self {
+        Self { limit, period }
+    }
+
+    /// At most `limit` in all, for as long as the layer lives.
+    #[must_use]
+    pub const fn in_all(limit: Nanos) -> Self {
+        Self::new(limit, Duration::MAX)
+    }
+
+    /// The most that may be spent in a period.
+    #[must_use]
+    pub const fn limit(&self) -> Nanos {
+        self.limit
+    }
+
+    /// How long a period is.
+    #[must_use]
+    pub const fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Which period it is after `elapsed`.
+    pub(super) fn number(&self, elapsed: Duration) -> u128 {
+        elapsed.as_nanos() / self.period.as_nanos().max(1)
+    }
+
+    /// How long it is until the next period; `None` if there is none.
+    pub(super) fn resets(&self, elapsed: Duration) -> Option<Duration> {
+        let next = (self.number(elapsed) + 1).checked_mul(self.period.as_nanos().max(1))?;
+        let left = u64::try_from(next - elapsed.as_nanos()).ok()?;
+        Some(Duration::from_nanos(left))
+    }
+}
+
+/// What becomes of a request whose price is not known before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// It goes on while something is left of the budgets. What it has cost is counted if it is known
+    /// in the end.
+    #[default]
+    Allow,
+    /// It is refused with [`PriceUnknown`](super::PriceUnknown).
+    Refuse,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_ends_and_the_longest_does_not() {
+        let minute = Budget::new(Nanos(1), Duration::from_secs(60));
+        let late = Duration::from_secs(119);
+        assert_eq!(minute.number(late), 1);
+        assert_eq!(minute.resets(late), Some(Duration::from_secs(1)));
+
+        let all = Budget::in_all(Nanos(1));
+        assert_eq!(all.number(late), 0);
+        assert_eq!(all.resets(late), None);
+    }
+}

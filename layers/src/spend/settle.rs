@@ -1,0 +1,126 @@
+use std::{error::Error, fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body::Frame;
+
+use super::ledger::Reservation;
+use crate::{
+    body::{End, Guard},
+    types::{CacheStatus, Nanos, Outcome, Price, Quote, Record},
+};
+
+/// Hangs on a call and its body until what it costs is known.
+pub struct Settle<P: Price> {
+    // `None` for a call that costs nothing.
+    ticket: Option<Ticket<P>>,
+}
+
+pub(super) struct Ticket<P> {
+    pub(super) reservation: Reservation,
+    pub(super) price: P,
+    pub(super) quote: Quote,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl<P: Price> Settle<P> {
+    pub(super) const fn new(ticket: Option<Ticket<P>>) -> Self {
+        Self { ticket }
+    }
+
+    /// Looks at the head. What failed costs nothing; what was paid for before is a saving.
+    pub(super) fn head<R>(&mut self, response: &Response<R>) {
+        let paid = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
+        let status = response.extensions().get::<CacheStatus>();
+        let free = matches!(
+            status,
+            Some(CacheStatus::Hit | CacheStatus::Stale | CacheStatus::Coalesced)
+        );
+        if !paid || free {
+            self.ticket = None;
+        } else if let Some(ticket) = &mut self.ticket {
+            ticket.outcome = response.extensions().get::<Outcome>().cloned();
+        }
+    }
+
+    /// The call failed before its head came.
+    pub(super) fn failed(&mut self, error: &(dyn Error + 'static)) {
+        if let Some(ticket) = self.ticket.take()
+            && !ticket.price.is_unsent(error)
+        {
+            ticket.settle(End::Failed);
+        }
+    }
+
+    /// The call was given up after it was sent, and before its head came.
+    pub(super) fn dropped(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.settle(End::Dropped);
+        }
+    }
+}
+
+impl<P: Price> Ticket<P> {
+    fn settle(self, end: End) {
+        let Self {
+            reservation,
+            price,
+            quote,
+            outcome,
+        } = self;
+        // Without a price of the reply it has cost what it was quoted at; without either, it is not
+        // known.
+        let judge = |record: &mut Record| {
+            let cost = price.price(&quote, record).or(quote.most);
+            record.cost = cost;
+            (cost, record.model.as_deref().map(Arc::<str>::from))
+        };
+        let (cost, model) = match &outcome {
+            Some(outcome) => outcome.update(judge),
+            None => judge(&mut Record {
+                end: Some(end),
+                ..Record::default()
+            }),
+        };
+        reservation.settle(model.or(quote.model).as_deref(), cost);
+    }
+}
+
+impl<P: Price> Guard for Settle<P> {
+    /// A reader may have all it wants before the body ends: then the cost is known as soon as the
+    /// usage is. The books wait for the end.
+    fn frame(&mut self, _frame: &Frame<Bytes>) {
+        if let Some(Ticket {
+            price,
+            quote,
+            outcome: Some(outcome),
+            ..
+        }) = &self.ticket
+        {
+            outcome.update(|record| {
+                if record.usage.is_some() && record.cost.is_none() {
+                    record.cost = price.price(quote, record);
+                }
+            });
+        }
+    }
+
+    fn end(self, end: End) {
+        if let Some(ticket) = self.ticket {
+            ticket.settle(end);
+        }
+    }
+}
+
+impl<P: Price> fmt::Debug for Settle<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settle")
+            .field("costs", &self.ticket.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a reply has cost, as far as its record tells.
+pub(super) fn cost_of(price: &impl Price, record: &Record) -> Option<Nanos> {
+    record.cost.or_else(|| price.price(&Quote::new(), record))
+}

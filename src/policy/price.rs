@@ -1,0 +1,386 @@
+use std::{collections::HashMap, error::Error, fmt, sync::Arc};
+
+use http::Request;
+use serde_json::Value;
+
+use super::{DescribeRequest, EstimatePrompt};
+use crate::{
+    layers::{
+        body::Known,
+        cause_ref,
+        types::{
+            Describe, EstimateTokens, Nanos, Price, Quote, QuoteCost, Record, Refusal,
+            TokenEstimate, Usage,
+        },
+    },
+    protocol::{Model, ModelList, decode_models, price_per_million},
+    transport::nothing_was_sent,
+};
+
+/// What the tokens of a model cost.
+///
+/// Prices are of a million tokens, because that of one can be less than a billionth of the currency
+/// tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rates {
+    prompt: Nanos,
+    cached_prompt: Option<Nanos>,
+    completion: Nanos,
+    reasoning: Option<Nanos>,
+}
+
+impl Rates {
+    /// The price of a million tokens of the prompt, and of a million of the answer.
+    #[must_use]
+    pub const fn per_million(prompt: Nanos, completion: Nanos) -> Self {
+        Self {
+            prompt,
+            cached_prompt: None,
+            completion,
+            reasoning: None,
+        }
+    }
+
+    /// The price of a million tokens of the prompt that the upstream had in its own cache. Default: as
+    /// the others.
+    #[must_use]
+    pub const fn cached_prompt(mut self, price: Nanos) -> Self {
+        self.cached_prompt = Some(price);
+        self
+    }
+
+    /// The price of a million tokens of reasoning. Default: as the others of the answer.
+    #[must_use]
+    pub const fn reasoning(mut self, price: Nanos) -> Self {
+        self.reasoning = Some(price);
+        self
+    }
+
+    /// What `usage` costs, rounded to the nearest billionth.
+    ///
+    /// ```
+    /// use blossom::{layers::types::{Nanos, Usage}, policy::Rates};
+    ///
+    /// // 0.15 and 0.60 for a million.
+    /// let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// assert_eq!(rates.cost(&Usage::new(1_000, 500)).to_string(), "0.000450000");
+    /// ```
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> Nanos {
+        const MILLION: u128 = 1_000_000;
+        let cached = usage.cached_prompt_tokens.min(usage.prompt_tokens);
+        let reasoning = usage.reasoning_tokens.min(usage.completion_tokens);
+        let parts = [
+            (usage.prompt_tokens - cached, self.prompt),
+            (cached, self.cached_prompt.unwrap_or(self.prompt)),
+            (usage.completion_tokens - reasoning, self.completion),
+            (reasoning, self.reasoning.unwrap_or(self.completion)),
+        ];
+        // Two numbers of 64 bits each have a product of 128, and four of those may not.
+        let sum = parts
+            .into_iter()
+            .map(|(tokens, price)| u128::from(tokens) * u128::from(price.0))
+            .fold(MILLION / 2, u128::saturating_add);
+        Nanos(u64::try_from(sum / MILLION).unwrap_or(u64::MAX))
+    }
+
+    /// The rates in the service's words; `None` where there is no price.
+    fn of(price: impl Fn(&str) -> Option<Nanos>) -> Option<Self> {
+        let first = |units: &[&str]| units.iter().find_map(|unit| price(unit));
+        let prompt = first(&["promptTextTokens", "promptImageTokens", "promptAudioTokens"]);
+        let completion = first(&[
+            "completionTextTokens",
+            "completionImageTokens",
+            "completionAudioTokens",
+        ]);
+        if prompt.is_none() && completion.is_none() {
+            return None;
+        }
+        Some(Self {
+            prompt: prompt.unwrap_or_default(),
+            cached_prompt: price("promptCachedTokens"),
+            completion: completion.unwrap_or_default(),
+            reasoning: price("completionReasoningTokens"),
+        })
+    }
+}
+
+/// What the models of a service cost: the answer to [`Price`] and [`QuoteCost`].
+///
+/// A reply is priced by the model that it names, else by the one that was asked for; by the usage that
+/// it reports, else by what had been produced of it, with the estimate of the prompt. What neither
+/// tells has no price.
+///
+/// ```
+/// use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
+///
+/// let mut prices = Prices::from_json(r#"{
+///     "small": {"promptTextTokens": "0.00000015", "completionTextTokens": "0.0000006"}
+/// }"#)?;
+/// prices.insert("large", Rates::per_million(Nanos(2_000_000_000), Nanos(8_000_000_000)));
+/// assert_eq!(prices.len(), 2);
+/// assert!(prices.rates("small").is_some());
+/// # Ok::<_, blossom::policy::InvalidPrices>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Prices {
+    rates: Arc<HashMap<Box<str>, Rates>>,
+    default_model: Option<Arc<str>>,
+}
+
+impl Prices {
+    /// No prices yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The prices of a list of models, under their names and aliases. Models without prices are left
+    /// out.
+    #[must_use]
+    pub fn from_models(models: &ModelList) -> Self {
+        let mut prices = Self::new();
+        for model in models {
+            prices.add(model);
+        }
+        prices
+    }
+
+    fn add(&mut self, model: &Model) {
+        let Some(rates) = Rates::of(|unit| model.price_per_million(unit)) else {
+            return;
+        };
+        for alias in model.aliases() {
+            self.insert(alias, rates);
+        }
+        self.insert(model.id(), rates);
+    }
+
+    /// The prices of a JSON text, such as that of a file: what the service's list of models answers,
+    /// or an object that has for each model the prices of its units, as decimal numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPrices`] where it is neither, or a price is no number that is zero or more.
+    pub fn from_json(json: &str) -> Result<Self, InvalidPrices> {
+        if let Ok(models) = decode_models(json.as_bytes()) {
+            return Ok(Self::from_models(&models));
+        }
+        let models: HashMap<String, HashMap<String, Value>> =
+            serde_json::from_str(json).map_err(|error| InvalidPrices {
+                problem: error.to_string(),
+            })?;
+        let mut prices = Self::new();
+        for (model, units) in &models {
+            let mut per_million = HashMap::new();
+            for (unit, price) in units.iter().filter(|(unit, _)| *unit != "currency") {
+                let text = match price {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                let price = price_per_million(&text).ok_or_else(|| InvalidPrices {
+                    problem: format!("{unit} of {model} is no price: {text}"),
+                })?;
+                per_million.insert(unit.as_str(), Nanos(price));
+            }
+            let rates = Rates::of(|unit| per_million.get(unit).copied());
+            let rates = rates.ok_or_else(|| InvalidPrices {
+                problem: format!("{model} has no price for any token"),
+            })?;
+            prices.insert(model, rates);
+        }
+        Ok(prices)
+    }
+
+    /// Sets the rates of a model.
+    pub fn insert(&mut self, model: &str, rates: Rates) {
+        Arc::make_mut(&mut self.rates).insert(model.into(), rates);
+    }
+
+    /// The model that answers where a request names none, so that its calls have a quote.
+    #[must_use]
+    pub fn default_model(mut self, model: &str) -> Self {
+        self.default_model = Some(model.into());
+        self
+    }
+
+    /// The rates of a model.
+    #[must_use]
+    pub fn rates(&self, model: &str) -> Option<&Rates> {
+        self.rates.get(model)
+    }
+
+    /// How many names have a price.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rates.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rates.is_empty()
+    }
+
+    /// The rates of the first of these models that has some.
+    fn known<'a>(&self, models: impl IntoIterator<Item = Option<&'a str>>) -> Option<&Rates> {
+        models
+            .into_iter()
+            .flatten()
+            .find_map(|model| self.rates(model))
+    }
+}
+
+impl<B: Known> QuoteCost<B> for Prices {
+    fn quote(&self, request: &Request<B>) -> Option<Quote> {
+        let estimate = request.extensions().get::<TokenEstimate>().copied();
+        let estimate = estimate.or_else(|| EstimatePrompt::new().estimate(request))?;
+        let described = DescribeRequest.describe(request)?;
+        let mut quote = Quote::new().estimate(estimate);
+        quote.model = described
+            .model
+            .map(|model| Arc::from(&*model))
+            .or_else(|| self.default_model.clone());
+        // How many tokens a picture or speech takes, nobody knows before.
+        let rates = self.known([quote.model.as_deref()]);
+        if let Some(rates) = rates.filter(|_| described.operation != "generate_content") {
+            let answer = estimate.completion_tokens.unwrap_or(0);
+            quote.most = Some(rates.cost(&Usage::new(estimate.prompt_tokens, answer)));
+        }
+        Some(quote)
+    }
+}
+
+impl Price for Prices {
+    fn price(&self, quote: &Quote, record: &Record) -> Option<Nanos> {
+        let rates = self.known([record.model.as_deref(), quote.model.as_deref()])?;
+        let usage = record.usage.or_else(|| {
+            let prompt = quote.estimate.map_or(0, |estimate| estimate.prompt_tokens);
+            Some(Usage::new(prompt, record.produced_tokens?))
+        })?;
+        Some(rates.cost(&usage))
+    }
+
+    fn is_unsent(&self, error: &(dyn Error + 'static)) -> bool {
+        cause_ref::<Refusal>(error).is_some_and(Refusal::is_unsent) || nothing_was_sent(error)
+    }
+}
+
+impl fmt::Debug for Prices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prices")
+            .field("models", &self.rates.len())
+            .field("default_model", &self.default_model)
+            .finish()
+    }
+}
+
+/// A text that holds no prices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidPrices {
+    problem: String,
+}
+
+impl fmt::Display for InvalidPrices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "these are no prices: {}", self.problem)
+    }
+}
+
+impl Error for InvalidPrices {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::body::ReqBody;
+
+    const SMALL: &str = r#"{"small":{"currency":"pollen","promptTextTokens":"0.000001","completionTextTokens":4e-6}}"#;
+
+    fn quoted(prices: &Prices, body: &str) -> Option<Quote> {
+        let request = Request::post("/v1/chat/completions").body(ReqBody::from(body.to_owned()));
+        prices.quote(&request.unwrap())
+    }
+
+    #[test]
+    fn prices_come_from_lists_files_and_code() {
+        let list = r#"{"data":[{"id":"a","aliases":["b"],"pricing":{"promptTextTokens":"0.000001"}},
+            {"id":"free"}]}"#;
+        let models = Prices::from_json(list).unwrap();
+        assert_eq!((models.len(), models.rates("b")), (2, models.rates("a")));
+
+        let file = Prices::from_json(SMALL).unwrap();
+        let own = Rates::per_million(Nanos(1_000_000_000), Nanos(4_000_000_000));
+        assert_eq!(file.rates("small"), Some(&own));
+    }
+
+    #[test]
+    fn what_is_no_price_is_refused_by_name() {
+        for (json, word) in [
+            ("{", "EOF"),
+            (r#"{"small":{"promptTextTokens":"-1"}}"#, "promptTextTokens"),
+            (r#"{"small":{"promptTextTokens":"NaN"}}"#, "small"),
+            (r#"{"small":{}}"#, "small"),
+        ] {
+            let problem = Prices::from_json(json).unwrap_err().to_string();
+            assert!(problem.contains(word), "{problem}");
+        }
+    }
+
+    #[test]
+    fn j3_odd_usage_never_gives_an_odd_cost() {
+        let rates = Rates::per_million(Nanos(u64::MAX), Nanos(u64::MAX))
+            .cached_prompt(Nanos::ZERO)
+            .reasoning(Nanos(u64::MAX));
+        let mut usage = Usage::new(u64::MAX, u64::MAX);
+        assert_eq!(rates.cost(&usage), Nanos(u64::MAX));
+        // More was cached than there was.
+        usage = Usage::new(10, 0);
+        usage.cached_prompt_tokens = u64::MAX;
+        assert_eq!(rates.cost(&usage), Nanos::ZERO);
+        assert_eq!(rates.cost(&Usage::default()), Nanos::ZERO);
+    }
+
+    #[test]
+    fn cached_and_reasoning_tokens_have_prices_of_their_own() {
+        let rates = Rates::per_million(Nanos(1_000_000), Nanos(2_000_000))
+            .cached_prompt(Nanos(500_000))
+            .reasoning(Nanos(8_000_000));
+        let mut usage = Usage::new(10, 10);
+        usage.cached_prompt_tokens = 4;
+        usage.reasoning_tokens = 5;
+
+        assert_eq!(rates.cost(&usage), Nanos(6 + 2 + 10 + 40));
+    }
+
+    #[test]
+    fn a_quote_is_prompt_and_bound_at_the_price_of_the_model() {
+        let prices = Prices::from_json(SMALL).unwrap();
+        let body = |model: &str| format!(r#"{{"messages":[],"max_tokens":10{model}}}"#);
+
+        // 3 tokens of a prompt, and 10 of an answer.
+        let quote = quoted(&prices, &body(r#","model":"small""#)).unwrap();
+        assert_eq!(quote.most, Some(Nanos(3 * 1000 + 10 * 4000)));
+        assert_eq!(quoted(&prices, &body("")).unwrap().most, None);
+        let told = prices.default_model("small");
+        assert_eq!(quoted(&told, &body("")).unwrap().most, quote.most);
+        assert_eq!(quoted(&told, r#"{"x":1}"#), None);
+    }
+
+    #[test]
+    fn a_reply_that_broke_off_costs_the_prompt_and_what_was_produced() {
+        let prices = Prices::from_json(SMALL).unwrap();
+        let quote = Quote::new().model("small").estimate(TokenEstimate::new(5));
+        let mut record = Record::default();
+        assert_eq!(prices.price(&quote, &record), None);
+        record.produced_tokens = Some(2);
+        assert_eq!(
+            prices.price(&quote, &record),
+            Some(Nanos(5 * 1000 + 2 * 4000))
+        );
+        record.usage = Some(Usage::new(1, 1));
+        assert_eq!(prices.price(&quote, &record), Some(Nanos(5000)));
+        record.model = Some("other".into());
+        assert_eq!(prices.price(&quote, &record), Some(Nanos(5000)));
+        assert_eq!(prices.price(&Quote::new(), &record), None);
+    }
+}
