@@ -1,10 +1,19 @@
-//! Two layers in an axum application that has nothing to do with Blossom: a slow handler becomes an
-//! honest 504 with problem details.
+//! Layers in an axum application that has nothing to do with Blossom: a slow handler becomes an honest
+//! 504 with problem details, and another runs once for all who ask the same.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use axum::{Router, body::Body, routing::get};
-use blossom::layers::{respond::RespondLayer, timeout::HeadTimeoutLayer};
+use blossom::layers::{
+    buffer::BufferLayer,
+    cache::{CacheLayer, key::CanonicalKey, tier::MemoryTier},
+    respond::RespondLayer,
+    timeout::HeadTimeoutLayer,
+    types::Scope,
+};
 use clap::Parser;
 use http::Request;
 use http_body_util::BodyExt;
@@ -24,9 +33,21 @@ struct Arguments {
 }
 
 fn app() -> Router {
+    // Kept for a minute and shared by all who ask at the same time. It is nobody's secret.
+    let cache = CacheLayer::new(
+        MemoryTier::new(1 << 20),
+        CanonicalKey::new(),
+        Scope::shared(),
+    )
+    .time_to_live(Duration::from_secs(60));
+    let cached = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(BufferLayer::new())
+        .layer(cache);
     Router::new()
         .route("/fast", get(|| async { "done\n" }))
         .route("/slow", get(slow))
+        .route("/report", get(report).layer(cached))
         .layer(
             ServiceBuilder::new()
                 .layer(RespondLayer::new())
@@ -37,6 +58,14 @@ fn app() -> Router {
 async fn slow() -> &'static str {
     tokio::time::sleep(Duration::from_secs(5)).await;
     "too late\n"
+}
+
+/// Takes a while, and is the same for all.
+async fn report() -> String {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed) + 1;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    format!("the report of run {run}\n")
 }
 
 #[tokio::main]
@@ -70,5 +99,18 @@ async fn check(base: &str) -> Result<(), Box<dyn std::error::Error>> {
         let body = response.into_body().collect().await?.to_bytes();
         println!("{path}: {status} {}", String::from_utf8_lossy(&body).trim());
     }
+    // Ten at once and one later: the handler runs once.
+    let report = async || {
+        let request = Request::get(format!("{base}/report")).body(Body::empty())?;
+        let response = client.request(request).await?;
+        let status = response.headers()["cache-status"].to_str()?.to_owned();
+        let body = response.into_body().collect().await?.to_bytes();
+        assert_eq!(body, "the report of run 1\n");
+        Ok::<_, Box<dyn std::error::Error>>(status)
+    };
+    let ten = futures_util::future::try_join_all((0..10).map(|_| report())).await?;
+    let shared = ten.iter().filter(|status| status.contains("collapsed"));
+    println!("/report: {} of 10 shared one run", shared.count() + 1);
+    println!("/report: later: {}", report().await?);
     Ok(())
 }

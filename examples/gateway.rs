@@ -47,6 +47,13 @@ struct Arguments {
     /// are those of its list of models.
     #[arg(long)]
     spend_limit: Option<Nanos>,
+    /// How long answers are kept, in seconds; 0 for no cache. Each caller's key has answers of its
+    /// own.
+    #[arg(long, default_value_t = 3600)]
+    cache_ttl: u64,
+    /// How many bytes of answers are kept in memory.
+    #[arg(long, default_value_t = 64 * 1024 * 1024)]
+    cache_bytes: u64,
     /// Starts on free ports over a sandbox, calls itself once, prints the answer and ends.
     #[arg(long)]
     check: bool,
@@ -87,7 +94,7 @@ async fn main() -> Result<(), BoxError> {
     let until = |mut stopped: watch::Receiver<()>| async move {
         drop(stopped.changed().await);
     };
-    let client = client(&endpoint, arguments.spend_limit).await?;
+    let client = client(&endpoint, &arguments).await?;
     let serve =
         axum::serve(listener, app(client, endpoint)).with_graceful_shutdown(until(stopped.clone()));
     let figures = prometheus()?;
@@ -151,11 +158,17 @@ struct Upstream {
 }
 
 /// The client behind the gateway, within a limit if there is one.
-async fn client(endpoint: &Endpoint, limit: Option<Nanos>) -> Result<Blossom, BoxError> {
-    let builder = Blossom::builder()
+async fn client(endpoint: &Endpoint, arguments: &Arguments) -> Result<Blossom, BoxError> {
+    let mut builder = Blossom::builder()
         .endpoint(endpoint.clone())
         .without_api_key();
-    let Some(limit) = limit else {
+    builder = match arguments.cache_ttl {
+        0 => builder.cache(false),
+        seconds => builder
+            .cache_ttl(Duration::from_secs(seconds))
+            .cache_bytes(arguments.cache_bytes),
+    };
+    let Some(limit) = arguments.spend_limit else {
         return Ok(builder.build()?);
     };
     let models = builder.clone().build()?.models().await?;
@@ -251,8 +264,10 @@ const ONWARD: [HeaderName; 5] = [
 ];
 
 /// What comes back.
-const BACK: [HeaderName; 7] = [
+const BACK: [HeaderName; 9] = [
     header::CONTENT_TYPE,
+    header::AGE,
+    HeaderName::from_static("cache-status"),
     header::RETRY_AFTER,
     HeaderName::from_static("grpc-status"),
     HeaderName::from_static("x-request-id"),
@@ -287,6 +302,7 @@ async fn check(base: String, admin: String) -> Result<(), BoxError> {
     let client = Blossom::builder()
         .base_url(base)
         .api_key("sk_check")
+        .cache(false) // the gateway has one
         .build()?;
     println!("{} models", client.models().await?.len());
     println!("{}", client.text().chat(["What is a gateway?"]).await?);

@@ -1,4 +1,4 @@
-//! The main job: one text call, one streamed call, and an image.
+//! The main job: one text call, the same again from the cache, one streamed call, and an image.
 //!
 //! Without arguments it runs against the embedded sandbox, at no cost. With `--live` it uses the
 //! real service, with the key in `BLOSSOM_API_KEY`.
@@ -31,6 +31,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .max_tokens(200)
         .await?;
     println!("\n{answer}");
+
+    // The same again: from the client's cache, at once and at no cost.
+    let start = tokio::time::Instant::now();
+    let again = client
+        .text()
+        .generate("What is Rust?")
+        .max_tokens(200)
+        .await?;
+    let status = again.cache_status().ok_or("there is a cache")?;
+    println!("\nasked again: {status} in {:.1?}", start.elapsed());
 
     let mut stream = client
         .text()

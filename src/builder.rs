@@ -1,9 +1,13 @@
 //! Builds a client: keeps the ingredients, derives the stack.
 
+#[cfg(feature = "cache-memory")]
+mod cache;
 mod connection;
 
 use std::{env, fmt, time::Duration};
 
+#[cfg(feature = "cache-memory")]
+pub(crate) use self::cache::PresetCache;
 use self::connection::Connection;
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
@@ -35,6 +39,9 @@ use crate::{
 /// | `max_unread` | 60 s | an unread stream holds a connection, and on some accounts the only slot |
 /// | `max_request_bytes` | 1 MiB | a larger body is sent as a stream, once |
 /// | `max_response_bytes` | 64 MiB | the most of a reply that is no stream |
+/// | `cache` | on | an equal request has an equal answer, at once and for nothing |
+/// | `cache_bytes`, `cache_ttl` | 64 MiB, 1 h | some ten thousand texts; longer than a session |
+/// | `tenant_id` | by the key | whose the kept answers are |
 /// | `propagate_trace` | off | tells the upstream which requests belong together |
 /// | `trace_content` | off | prompts are personal data |
 /// | `decompression` | off | answers are small; over a slow line it is worth its CPU |
@@ -49,6 +56,8 @@ pub struct Builder {
     base: Base,
     api_key: Option<ApiKeySource>,
     connection: Connection,
+    #[cfg(feature = "cache-memory")]
+    caching: cache::Caching,
     settings: Settings,
 }
 
@@ -132,6 +141,8 @@ impl Default for Builder {
             base: Base::Endpoint(Endpoint::default()),
             api_key: None,
             connection: Connection::default(),
+            #[cfg(feature = "cache-memory")]
+            caching: cache::Caching::default(),
             settings: Settings::default(),
         }
     }
@@ -302,6 +313,10 @@ impl Builder {
             Base::Url(url) => Endpoint::new(Dialect::Gen, &url)?,
         };
         settings.check()?;
+        #[cfg(feature = "cache-memory")]
+        let cache = self
+            .caching
+            .build(self.api_key.as_ref(), settings.endpoint.dialect())?;
         let key = match self.api_key {
             Some(ApiKeySource::Key(key)) => Some(ApiKey::new(key).map_err(builder_error)?),
             None if settings.endpoint.needs_key() => return Err(no_key(&settings.endpoint)),
@@ -310,8 +325,18 @@ impl Builder {
         let transport = self.connection.transport(key)?;
         let spend = settings.spend_layer();
         settings.spend = spend.as_ref().map(SpendLayer::handle);
-        let stack = Stack::new(preset::standard(&settings, spend, transport));
-        Ok(Blossom::assemble(stack, settings))
+        #[cfg(feature = "cache-memory")]
+        if let Some((layer, view)) = cache {
+            let stack = preset::cached(&settings, spend, &layer, transport);
+            return Ok(Blossom::assemble(stack, settings, Some(view)));
+        }
+        let stack = preset::standard(&settings, spend, transport);
+        Ok(Blossom::assemble(
+            stack,
+            settings,
+            #[cfg(feature = "cache-memory")]
+            None,
+        ))
     }
 }
 
@@ -424,7 +449,12 @@ impl FromService {
     /// Builds the client.
     #[must_use]
     pub fn build(self) -> Blossom {
-        Blossom::assemble(self.stack, self.settings)
+        Blossom::assemble(
+            self.stack,
+            self.settings,
+            #[cfg(feature = "cache-memory")]
+            None,
+        )
     }
 }
 

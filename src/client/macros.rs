@@ -26,6 +26,38 @@ macro_rules! options {
             self.options.timeout = Some(timeout);
             self
         }
+
+        /// Asks the service whatever the client's cache holds, and keeps the answer. The service has
+        /// a cache of its own: for another answer, change the seed.
+        pub fn fresh(mut self) -> Self {
+            self.options.cache(|cache| cache.fresh());
+            self
+        }
+
+        /// Passes the client's cache by: it neither answers, nor keeps the answer.
+        pub fn no_store(mut self) -> Self {
+            self.options.cache(|cache| cache.no_store());
+            self
+        }
+
+        /// How long the answer is kept, instead of the client's `cache_ttl`.
+        pub fn cache_ttl(mut self, cache_ttl: std::time::Duration) -> Self {
+            self.options.cache(|cache| cache.time_to_live(cache_ttl));
+            self
+        }
+
+        /// A key of your own in the client's cache: calls with equal keys are equal, whatever else
+        /// is in them, for the same owner. A stream and a whole answer are still two.
+        pub fn cache_key(mut self, key: &str) -> Self {
+            self.options.cache_key(key);
+            self
+        }
+
+        /// Adds a tag by which the answer can be made forgotten.
+        pub fn cache_tag(mut self, tag: &str) -> Self {
+            self.options.cache(|cache| cache.tag(tag));
+            self
+        }
     };
 }
 

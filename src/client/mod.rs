@@ -2,6 +2,8 @@
 
 mod answer;
 mod audio;
+#[cfg(feature = "cache-memory")]
+mod cache;
 mod exchange;
 mod failure;
 pub(crate) mod file;
@@ -18,6 +20,8 @@ mod stream;
 mod table;
 mod text;
 mod typed;
+#[cfg(feature = "cache-memory")]
+mod warm;
 
 use std::{
     fmt,
@@ -28,6 +32,8 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
+#[cfg(feature = "cache-memory")]
+pub(crate) use self::cache::CacheView;
 use self::exchange::{Decode, Exchange};
 pub(crate) use self::service::Stack;
 #[cfg(feature = "schema")]
@@ -42,6 +48,12 @@ pub use self::{
     service::{ResponseBody, ResponseFuture},
     stream::TextStream,
     text::{Chat, Generate, StreamCall, TextCall, TextCalls},
+};
+#[cfg(feature = "cache-memory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
+pub use self::{
+    cache::ClientCache,
+    warm::{Warm, WarmInput, WarmOptions, Warmed, Warming},
 };
 use crate::{
     Builder, Endpoint, Result,
@@ -78,6 +90,8 @@ pub struct Blossom {
 struct Shared {
     stack: Stack,
     settings: Settings,
+    #[cfg(feature = "cache-memory")]
+    cache: Option<CacheView>,
 }
 
 impl Blossom {
@@ -135,9 +149,18 @@ impl Blossom {
         FromService::new(Stack::new(service))
     }
 
-    pub(crate) fn assemble(stack: Stack, settings: Settings) -> Self {
+    pub(crate) fn assemble(
+        stack: Stack,
+        settings: Settings,
+        #[cfg(feature = "cache-memory")] cache: Option<CacheView>,
+    ) -> Self {
         Self {
-            shared: Arc::new(Shared { stack, settings }),
+            shared: Arc::new(Shared {
+                stack,
+                settings,
+                #[cfg(feature = "cache-memory")]
+                cache,
+            }),
         }
     }
 
@@ -201,7 +224,9 @@ impl Blossom {
     }
 
     fn exchange<D: Decode>(&self, request: Result<Request<ReqBody>>, decode: D) -> Exchange<D> {
-        let Shared { stack, settings } = &*self.shared;
+        let Shared {
+            stack, settings, ..
+        } = &*self.shared;
         Exchange::new(stack, request, decode, settings.max_response_bytes)
     }
 }

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header::ACCEPT};
 use tokio::time::Instant;
 
 use super::failure;
 use crate::{
     Error, ErrorKind, Result,
-    layers::{body::ReqBody, types::Deadline},
+    layers::{
+        body::ReqBody,
+        types::{CacheOptions, Deadline},
+    },
     protocol::Invalid,
 };
 
@@ -18,6 +21,8 @@ pub(super) struct Options {
     headers: HeaderMap,
     illegal: Option<String>,
     pub(super) timeout: Option<Duration>,
+    cache: Option<CacheOptions>,
+    cache_key: Option<String>,
 }
 
 impl Options {
@@ -36,9 +41,33 @@ impl Options {
         }
     }
 
+    /// Changes what the call wants of the cache.
+    pub(super) fn cache(&mut self, change: impl FnOnce(CacheOptions) -> CacheOptions) {
+        self.cache = Some(change(self.cache.take().unwrap_or_default()));
+    }
+
+    pub(super) fn cache_key(&mut self, key: &str) {
+        self.cache_key = Some(key.to_owned());
+    }
+
+    /// How the answer is to be kept, where the call does not say it itself.
+    #[cfg(feature = "cache-memory")]
+    pub(super) fn keep_as(&mut self, time_to_live: Option<Duration>, tag: Option<&str>) {
+        let given = self
+            .cache
+            .as_ref()
+            .and_then(CacheOptions::given_time_to_live);
+        if let (None, Some(time_to_live)) = (given, time_to_live) {
+            self.cache(|cache| cache.time_to_live(time_to_live));
+        }
+        if let Some(tag) = tag {
+            self.cache(|cache| cache.tag(tag));
+        }
+    }
+
     /// The request as it is sent.
     pub(super) fn finish(
-        self,
+        mut self,
         encoded: std::result::Result<Request<Bytes>, Invalid>,
     ) -> Result<Request<ReqBody>> {
         let mut request = encoded
@@ -59,8 +88,24 @@ impl Options {
         {
             request.extensions_mut().insert(deadline);
         }
+        if let Some(key) = self.cache_key {
+            // A stream is no answer to a call that wants the answer whole.
+            let accept = request.headers().get(ACCEPT).map(HeaderValue::as_bytes);
+            let streams = accept.is_some_and(|accept| accept.starts_with(b"text/event-stream"));
+            let key = if streams { streamed(&key) } else { key };
+            let options = self.cache.take().unwrap_or_default();
+            self.cache = Some(options.key(&key));
+        }
+        if let Some(cache) = self.cache {
+            request.extensions_mut().insert(cache);
+        }
         Ok(request)
     }
+}
+
+/// The key of the streamed form of an answer.
+pub(super) fn streamed(key: &str) -> String {
+    format!("{key}\0stream")
 }
 
 #[cfg(test)]

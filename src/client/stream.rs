@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    future::poll_fn,
+    future::{Future as _, poll_fn},
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -11,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use http::response::Parts;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     Partial, ResponseBody, Text,
@@ -29,8 +30,10 @@ use crate::{
     },
 };
 
-/// How long the rest of a stream is read after its last event, so that its connection can serve
-/// again.
+/// How long the end of a stream waits for the end of its body.
+const END: Duration = Duration::from_millis(50);
+
+/// How long the rest is read after that.
 const DRAIN: Duration = Duration::from_millis(250);
 
 /// An answer that arrives piece by piece.
@@ -81,9 +84,47 @@ pub struct TextStream {
 
 enum Source {
     Events(Box<Events<ResponseBody>>),
+    /// The last event has come.
+    Ending(Ending),
     /// The upstream answered with a whole reply though a stream was asked for.
     Whole(Option<Box<Delta>>),
     Over,
+}
+
+/// What is left of a body after its last event.
+///
+/// A reply is over when its body ends: then its connection can serve again, and a cache has all of it.
+/// Usually that is with the last event or right after. One that does not end is not waited for.
+struct Ending {
+    events: Box<Events<ResponseBody>>,
+    // Made at the first wait.
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl Ending {
+    /// Waits for the end, for a short time.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Poll::Ready(event) = Pin::new(&mut *self.events).poll_next(cx) {
+            if !matches!(event, Some(Ok(_))) {
+                return Poll::Ready(());
+            }
+        }
+        self.wait
+            .get_or_insert_with(|| Box::pin(sleep(END)))
+            .as_mut()
+            .poll(cx)
+    }
+
+    /// Leaves what is still to come to a task, for a time.
+    fn leave(self) {
+        let mut events = self.events;
+        if self.wait.is_some_and(|wait| wait.is_elapsed()) {
+            task::spawn(async move {
+                let rest = async { while let Some(Ok(_)) = events.next().await {} };
+                drop(tokio::time::timeout(DRAIN, rest).await);
+            });
+        }
+    }
 }
 
 impl TextStream {
@@ -123,8 +164,8 @@ impl TextStream {
 
     /// What has arrived, taken out at the end of the stream.
     pub(crate) fn take_text(&mut self) -> Text {
-        let deltas = std::mem::take(&mut self.deltas);
-        Text::of_stream(deltas, std::mem::take(&mut self.meta))
+        let deltas = mem::take(&mut self.deltas);
+        Text::of_stream(deltas, mem::take(&mut self.meta))
     }
 
     /// What has arrived so far.
@@ -148,6 +189,13 @@ impl TextStream {
                     let delta = whole.take().map(|delta| *delta);
                     self.source = Source::Over;
                     return Poll::Ready(delta.map(Ok));
+                }
+                Source::Ending(ending) => {
+                    ready!(ending.poll(cx));
+                    if let Source::Ending(ending) = mem::replace(&mut self.source, Source::Over) {
+                        ending.leave();
+                    }
+                    return Poll::Ready(self.ended().err().map(Err));
                 }
                 Source::Events(events) => events,
             };
@@ -174,8 +222,9 @@ impl TextStream {
                     return Poll::Ready(Some(Err(error)));
                 }
                 StreamEvent::Done => {
-                    self.drain(cx);
-                    return Poll::Ready(self.ended().err().map(Err));
+                    if let Source::Events(events) = mem::replace(&mut self.source, Source::Over) {
+                        self.source = Source::Ending(Ending { events, wait: None });
+                    }
                 }
                 StreamEvent::Error(failure) => {
                     let error = failure::of_failure(&failure).with_partial(self.partial());
@@ -225,20 +274,6 @@ impl TextStream {
     fn partial(&self) -> Partial {
         let text = Text::of_stream(self.deltas.clone(), self.meta.clone());
         Partial::of_stream(text, self.events, self.bytes)
-    }
-
-    /// The reader is done; the body may still have its last bytes to give. They come at once or are
-    /// read by a task, for a short time, so that nobody waits for them.
-    fn drain(&mut self, cx: &mut Context<'_>) {
-        let Source::Events(mut events) = std::mem::replace(&mut self.source, Source::Over) else {
-            return;
-        };
-        if Pin::new(&mut *events).poll_next(cx).is_pending() {
-            task::spawn(async move {
-                let rest = async { while let Some(Ok(_)) = events.next().await {} };
-                drop(tokio::time::timeout(DRAIN, rest).await);
-            });
-        }
     }
 }
 

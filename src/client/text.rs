@@ -93,7 +93,7 @@ impl<'a> TextCalls<'a> {
 pub struct Generate {
     client: Blossom,
     request: TextRequest,
-    options: Options,
+    pub(super) options: Options,
 }
 
 impl Generate {
@@ -186,7 +186,7 @@ impl IntoFuture for Generate {
 pub struct Chat {
     client: Blossom,
     request: ChatRequest,
-    options: Options,
+    pub(super) options: Options,
 }
 
 impl Chat {

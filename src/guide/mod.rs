@@ -8,6 +8,11 @@ pub mod axum {}
 #[doc = include_str!("tonic.md")]
 pub mod tonic {}
 
+/// What is kept, for whom and how long, and how to say otherwise.
+#[cfg(feature = "cache-memory")]
+#[doc = include_str!("caching.md")]
+pub mod caching {}
+
 /// How it is built, and what must stay so.
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}

@@ -7,6 +7,9 @@
 //! | [`ClampTokens`](crate::layers::estimate::clamp::ClampTokens) | [`ClampMaxTokens`]: the most tokens of an answer |
 //! | [`QuoteCost`](crate::layers::types::QuoteCost), [`Price`](crate::layers::types::Price) | [`Prices`]: what a call may cost, and what it did |
 //! | [`After`](crate::layers::timeout::After) | [`HeadAfter`]: how long to wait for a head |
+//! | [`KeyPolicy`](crate::layers::types::KeyPolicy) | [`KeyRequest`]: what identifies a request, if its answer may be kept |
+//! | [`CachePolicy`](crate::layers::cache::CachePolicy) | [`KeepAnswers`]: all answers, for a time of one's own |
+//! | [`Deterministic`](crate::layers::cache::Deterministic) | [`OneAnswer`]: seeded, or at temperature 0 |
 //! | [`Describe`](crate::layers::types::Describe) | [`DescribeRequest`]: operation, provider and model, for metrics and spans |
 //! | [`ErrorType`](crate::layers::types::ErrorType) | [`NameError`]: the word for an error |
 
@@ -14,6 +17,10 @@ mod clamp;
 mod describe;
 mod estimate;
 mod head;
+#[cfg(feature = "cache-memory")]
+mod keep;
+#[cfg(feature = "cache-memory")]
+mod key;
 mod observe;
 mod price;
 mod trace;
@@ -26,4 +33,10 @@ pub use self::{
     head::HeadAfter,
     observe::{CountReply, ObserveReply, WatchReply},
     price::{InvalidPrices, Prices, Rates},
+};
+#[cfg(feature = "cache-memory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
+pub use self::{
+    keep::KeepAnswers,
+    key::{KeyRequest, OneAnswer},
 };

@@ -10,6 +10,7 @@
 //! | `buffer` | the one place that buffers a request |
 //! | `estimate::clamp` (where a limit is set) | changes the request, so all that looks at it stands within |
 //! | `spend::savings` (where prices are known) | sees what a cache within has answered |
+//! | `cache` | outside all that costs: a hit takes no connection, and equal requests share one |
 //! | `estimate` | counts a prompt once, however often it is sent |
 //! | `trace::attempt` | a span for each request that is sent |
 //! | `spend` (where prices are known) | each attempt is paid, to the end of its body |
@@ -21,16 +22,20 @@
 
 mod maybe;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use tower::ServiceBuilder;
 use tower_service::Service;
 
 use self::maybe::Maybe;
+#[cfg(feature = "cache-memory")]
+use crate::builder::PresetCache;
 #[cfg(feature = "decompression")]
 use crate::transport::decompress::DecompressLayer;
 use crate::{
     builder::Settings,
+    client::Stack,
     layers::{
         BoxError,
         body::ReqBody,
@@ -47,31 +52,41 @@ use crate::{
     },
     transport::Transport,
 };
-#[cfg(feature = "decompression")]
+#[cfg(any(feature = "cache-memory", feature = "decompression"))]
 use tower_layer::Layer as _;
 
-/// The stack of [`Blossom::builder`](crate::Blossom::builder).
-pub(crate) fn standard(
+/// What attempts are paid by, where prices are known.
+type Spend = Option<SpendLayer<Prices, Prices>>;
+
+/// The stack of [`Blossom::builder`](crate::Blossom::builder), without a cache.
+pub(crate) fn standard(settings: &Settings, spend: Spend, transport: Transport) -> Stack {
+    let inner = inner(settings, spend.clone(), transport);
+    outer(settings, spend, inner)
+}
+
+/// The same with one.
+#[cfg(feature = "cache-memory")]
+pub(crate) fn cached(
     settings: &Settings,
-    spend: Option<SpendLayer<Prices, Prices>>,
+    spend: Spend,
+    cache: &PresetCache,
     transport: Transport,
-) -> impl Service<
-    Request<ReqBody>,
-    Response = Response<impl Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + use<>>,
-    Error = BoxError,
-    Future: Send,
->
-+ Clone
-+ Send
-+ Sync
-+ 'static
-+ use<> {
-    #[cfg(feature = "decompression")]
-    let transport = DecompressLayer::new()
-        .enabled(settings.decompression)
-        .layer(transport);
-    let counts = spend.is_some();
-    ServiceBuilder::new()
+) -> Stack {
+    let inner = cache.layer(inner(settings, spend.clone(), transport));
+    outer(settings, spend, inner)
+}
+
+/// What each caller has for itself.
+fn outer<S, R>(settings: &Settings, spend: Spend, inner: S) -> Stack
+where
+    S: Service<Request<ReqBody>, Response = Response<R>, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let stack = ServiceBuilder::new()
         .layer(
             TraceLayer::call()
                 .describe(DescribeRequest)
@@ -90,12 +105,38 @@ pub(crate) fn standard(
             settings.clamp_max_tokens,
         )))
         .layer(Maybe(spend.as_ref().map(SpendLayer::savings)))
+        .service(inner);
+    Stack::new(stack)
+}
+
+/// What a call has that reaches the upstream.
+fn inner(
+    settings: &Settings,
+    spend: Spend,
+    transport: Transport,
+) -> impl Service<
+    Request<ReqBody>,
+    Response = Response<impl Body<Data = Bytes, Error: Into<BoxError>> + Send + use<>>,
+    Error = BoxError,
+    Future: Send,
+>
++ Clone
++ Send
++ Sync
++ 'static
++ use<> {
+    #[cfg(feature = "decompression")]
+    let transport = DecompressLayer::new()
+        .enabled(settings.decompression)
+        .layer(transport);
+    let counts = spend.is_some();
+    ServiceBuilder::new()
         .layer(
             EstimateLayer::new(EstimatePrompt::new())
                 .warn_above(settings.warn_prompt_tokens)
                 .refuse_above(settings.max_prompt_tokens)
                 // Nobody else wants to know how long a short prompt is.
-                .only_large(spend.is_none()),
+                .only_large(!counts),
         )
         .layer(
             TraceLayer::attempt()

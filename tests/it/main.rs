@@ -9,6 +9,7 @@
 mod api;
 mod architecture;
 mod batch;
+mod cache;
 mod client;
 mod conversation;
 mod cost;

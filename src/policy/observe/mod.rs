@@ -21,7 +21,7 @@ use crate::{
 ///
 /// A reply is complete when the transport says so and
 /// - a stream has shown a finish reason, and no error event: `[DONE]` proves nothing;
-/// - a JSON reply can be read and holds no error;
+/// - a JSON reply can be read, is one of the protocol and holds no error;
 /// - the status is a success, the finish is no failure, and it is no notice to pay.
 ///
 /// JSON is parsed only where an event can hold what is looked for.
@@ -291,6 +291,17 @@ mod tests {
             record(&json, &[br#"[{"name":"a"}]"#]).complete,
             "a list of models"
         );
+        for nonsense in [
+            "null",
+            "[]",
+            "{}",
+            r#"{"choices":[]}"#,
+            r#"{"choices":[{"message":null}]}"#,
+            r#"{"choices":[{"message":{"content":"a"}}],"usage":{"total_tokens":1e999}}"#,
+        ] {
+            let seen = record(&json, &[nonsense.as_bytes()]);
+            assert!(!seen.complete, "{nonsense}");
+        }
     }
 
     #[test]

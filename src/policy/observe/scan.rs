@@ -1,7 +1,7 @@
 //! The few members of a chunk or a reply that matter here, read tolerantly.
 
 use memchr::memmem;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -32,6 +32,14 @@ pub(super) struct Seen<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     model: LenientText<'a>,
+    // Of embeddings, pictures and lists.
+    #[serde(default)]
+    data: Option<IgnoredAny>,
+    // Of a bare message, and of others that say what they are.
+    #[serde(default)]
+    role: Option<IgnoredAny>,
+    #[serde(default)]
+    object: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -104,8 +112,16 @@ impl Seen<'_> {
         }
     }
 
-    /// Whether it has a choice with a message.
-    pub(super) fn has_message(&self) -> bool {
+    /// Whether a whole reply holds what it should: a message where there are choices, and something
+    /// that is known where there are none.
+    pub(super) fn is_reply(&self) -> bool {
+        if self.choices.is_some() {
+            return self.has_message();
+        }
+        self.data.is_some() || self.role.is_some() || self.object.is_some()
+    }
+
+    fn has_message(&self) -> bool {
         let mut choices = self.choices.iter().flatten();
         choices
             .next()

@@ -29,7 +29,7 @@ impl Whole {
         true
     }
 
-    /// Whether it can be read and holds no error.
+    /// Whether it can be read and is a reply of the protocol.
     pub(super) fn end(&mut self, record: &mut Record) -> bool {
         if self.too_large {
             return true;
@@ -43,11 +43,11 @@ impl Whole {
         match serde_json::from_slice::<Seen<'_>>(&self.first) {
             Ok(seen) => {
                 seen.note(record);
-                // A reply with choices has a message in the first of them.
-                seen.has_message() || record.failure.is_none()
+                seen.is_reply()
             }
-            // Lists of models are arrays, and are JSON all the same.
-            Err(_) => serde_json::from_slice::<serde::de::IgnoredAny>(&self.first).is_ok(),
+            // Lists of models are arrays.
+            Err(_) => serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&self.first)
+                .is_ok_and(|list| !list.is_empty()),
         }
     }
 }

@@ -1,0 +1,176 @@
+//! What the preset's cache is built with.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::header::AUTHORIZATION;
+
+use super::{ApiKeySource, Builder};
+use crate::{
+    Dialect, Error, ErrorKind, Result,
+    client::CacheView,
+    layers::{
+        cache::{CacheLayer, tier::MemoryTier},
+        types::Scope,
+    },
+    policy::{KeepAnswers, KeyRequest},
+};
+
+/// The cache of the preset.
+pub(crate) type PresetCache = CacheLayer<KeyRequest, KeepAnswers>;
+
+#[derive(Clone)]
+pub(super) struct Caching {
+    on: bool,
+    bytes: u64,
+    time_to_live: Duration,
+    tenant_id: Option<String>,
+}
+
+impl Default for Caching {
+    fn default() -> Self {
+        Self {
+            on: true,
+            bytes: 64 * 1024 * 1024,
+            time_to_live: Duration::from_secs(60 * 60),
+            tenant_id: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Whether answers are kept and given again to equal requests, and whether equal requests that
+    /// are under way at the same time share one call. Default: yes.
+    ///
+    /// Text, chats, pictures and speech are kept whatever the temperature, as the service's own cache
+    /// does it; to get another answer, change the seed. For one call there are `.fresh()` and
+    /// `.no_store()`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
+    pub const fn cache(mut self, cache: bool) -> Self {
+        self.caching.on = cache;
+        self
+    }
+
+    /// How many bytes of answers are kept in memory. Default: 64 MiB, which holds some ten thousand
+    /// answers of text. What was used longest ago goes first.
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
+    pub const fn cache_bytes(mut self, cache_bytes: u64) -> Self {
+        self.caching.bytes = cache_bytes;
+        self
+    }
+
+    /// How long an answer is kept. Default: 1 h, which outlives a run and a session, and not the
+    /// model. `Duration::MAX` is for ever.
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
+    pub const fn cache_ttl(mut self, cache_ttl: Duration) -> Self {
+        self.caching.time_to_live = cache_ttl;
+        self
+    }
+
+    /// Whose the kept answers are. Default: whoever has the API key, known by a hash of it. With an
+    /// id of your own, answers stay when the key changes.
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
+    pub fn tenant_id(mut self, tenant_id: impl Into<String>) -> Self {
+        self.caching.tenant_id = Some(tenant_id.into());
+        self
+    }
+}
+
+impl Caching {
+    /// The cache and the view of it, if there is to be one.
+    pub(super) fn build(
+        self,
+        key: Option<&ApiKeySource>,
+        dialect: Dialect,
+    ) -> Result<Option<(PresetCache, CacheView)>> {
+        if !self.on {
+            return Ok(None);
+        }
+        for (name, is_nothing) in [
+            ("cache_bytes", self.bytes == 0),
+            ("cache_ttl", self.time_to_live.is_zero()),
+        ] {
+            if is_nothing {
+                return Err(Error::new(
+                    ErrorKind::Builder,
+                    format!("a {name} of 0 keeps nothing; to have no cache, say .cache(false)"),
+                ));
+            }
+        }
+        let owner = owner(self.tenant_id.as_deref(), key);
+        let scope = owner.as_deref().map_or_else(
+            // Each caller brings a key, and shares with nobody else.
+            || Scope::header(AUTHORIZATION),
+            Scope::fixed,
+        );
+        let layer = CacheLayer::new(MemoryTier::new(self.bytes), KeyRequest::new(dialect), scope)
+            .policy(KeepAnswers::new(self.time_to_live));
+        let view = CacheView::new(layer.handle(), owner);
+        Ok(Some((layer, view)))
+    }
+}
+
+/// Who owns the answers; nobody in particular where each caller brings a key.
+fn owner(tenant_id: Option<&str>, key: Option<&ApiKeySource>) -> Option<Arc<str>> {
+    let owner = match (tenant_id, key) {
+        (Some(tenant), _) => format!("tenant:{tenant}"),
+        (None, Some(ApiKeySource::Key(key))) => {
+            let digest = blake3::derive_key("blossom cache scope v1", key.as_bytes());
+            format!("key:{}", blake3::Hash::from_bytes(digest).to_hex())
+        }
+        (None, Some(ApiKeySource::Caller)) => return None,
+        (None, None) => "nobody".to_owned(),
+    };
+    Some(owner.into())
+}
+
+impl fmt::Debug for Caching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caching")
+            .field("cache", &self.on)
+            .field("cache_bytes", &self.bytes)
+            .field("cache_ttl", &self.time_to_live)
+            .field("tenant_id", &self.tenant_id)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(key: &str) -> ApiKeySource {
+        ApiKeySource::Key(key.to_owned())
+    }
+
+    #[test]
+    fn a5_a_key_owns_by_its_hash_and_an_id_outlives_the_key() {
+        let (one, other) = (key("sk_one"), key("sk_other"));
+        let by_key = owner(None, Some(&one)).unwrap();
+        assert!(!by_key.contains("sk_one"));
+        assert_eq!(owner(None, Some(&one)).as_deref(), Some(&*by_key));
+        assert_ne!(owner(None, Some(&other)).as_deref(), Some(&*by_key));
+        assert_eq!(owner(Some("a"), Some(&one)), owner(Some("a"), Some(&other)));
+        assert_ne!(owner(Some("nobody"), None), owner(None, None));
+        assert_eq!(owner(None, Some(&ApiKeySource::Caller)), None);
+    }
+
+    #[test]
+    fn a_cache_that_keeps_nothing_is_refused_and_none_is_legal() {
+        let build = |caching: Caching| caching.build(None, Dialect::Gen);
+        let empty = Caching {
+            bytes: 0,
+            ..Caching::default()
+        };
+        let text = build(empty.clone()).unwrap_err().to_string();
+        assert!(
+            text.contains("cache_bytes") && text.contains(".cache(false)"),
+            "{text}"
+        );
+        assert!(build(Caching { on: false, ..empty }).unwrap().is_none());
+        let never = Caching {
+            time_to_live: Duration::ZERO,
+            ..Caching::default()
+        };
+        assert!(build(never).is_err());
+    }
+}
