@@ -9,6 +9,7 @@
 //! | `backoff` | how long to wait before another try: full jitter, and `Retry-After` | fastrand, httpdate |
 //! | `buffer` | turns any request body into `ReqBody` | |
 //! | `cache` | answers again what has been answered before; entries and tiers | blake3, fastrand, httpdate, sha2, tokio |
+//! | `cache-disk` | a tier on disk that survives the process; Unix only | redb, rustix, tokio |
 //! | `cache-memory` | a tier in memory | |
 //! | `coalesce` | lets equal requests in flight share one call | blake3, tokio |
 //! | `estimate` | estimates prompt tokens, warns and refuses; lowers `max_tokens` | |

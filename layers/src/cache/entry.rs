@@ -94,6 +94,13 @@ impl Entry {
         self
     }
 
+    /// The body, in a buffer that holds nothing else.
+    #[cfg(feature = "cache-disk")]
+    pub(super) fn recording_as_is(mut self, recording: Arc<Recording>) -> Self {
+        self.recording = recording;
+        self
+    }
+
     /// What was learnt from the reply.
     #[must_use]
     pub fn record(self, record: Record) -> Self {

@@ -22,5 +22,7 @@ mod sse;
 mod storm;
 #[cfg(feature = "tokens-bpe")]
 mod tokens;
+#[cfg(all(unix, feature = "cache-disk", feature = "cache-memory"))]
+mod tiers;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod trace;

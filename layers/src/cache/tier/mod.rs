@@ -3,21 +3,31 @@
 //! | tier | feature | keeps |
 //! | --- | --- | --- |
 //! | [`MemoryTier`] | `cache-memory` | in this process, bounded in bytes |
+//! | [`DiskTier`] | `cache-disk` | in a directory, bounded in bytes and files, across restarts |
+//! | [`TierStack`] | | in two of them |
 //!
 //! A tier that fails, hangs or is full is a miss and a number in its [`TierStats`], never a failed
 //! request.
 
+#[cfg(all(unix, feature = "cache-disk"))]
+mod disk;
 #[cfg(feature = "cache-memory")]
 mod memory;
 mod purges;
+mod stack;
 mod stats;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
+#[cfg(all(unix, feature = "cache-disk"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
+pub use self::disk::{DiskError, DiskErrorKind, DiskTier, DiskTierBuilder};
 #[cfg(feature = "cache-memory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
 pub use self::memory::MemoryTier;
 pub use self::{
     purges::Purges,
+    stack::TierStack,
     stats::{Cause, Evicted, TierStats},
 };
 use super::Entry;
@@ -39,7 +49,7 @@ pub trait Tier: Send + Sync + 'static {
     fn get(&self, key: &CacheKey) -> Lookup;
 
     /// Keeps `entry` under its key, in place of what was there. Returns whether it was taken, which
-    /// is no promise to keep it.
+    /// is no promise to keep it. If it was not, what was there before is gone all the same.
     fn put(&self, entry: Arc<Entry>) -> bool;
 
     /// Forgets what is kept under `key`.

@@ -62,6 +62,50 @@ impl Purges {
         Generation::new(now)
     }
 
+    /// The whole table as bytes, for a tier that survives its process.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        let table = self
+            .table
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut out = Vec::with_capacity(16 + 40 * (table.scopes.len() + table.tags.len()));
+        out.extend_from_slice(&self.current.load(SeqCst).to_le_bytes());
+        out.extend_from_slice(&table.floor.to_le_bytes());
+        for (scope, at) in &table.scopes {
+            out.push(0);
+            out.extend_from_slice(&at.to_le_bytes());
+            out.extend_from_slice(scope.as_bytes());
+        }
+        for (tag, at) in &table.tags {
+            // Longer tags than that cannot be written with an entry either.
+            let Ok(length) = u16::try_from(tag.len()) else {
+                continue;
+            };
+            out.push(1);
+            out.extend_from_slice(&at.to_le_bytes());
+            out.extend_from_slice(&length.to_le_bytes());
+            out.extend_from_slice(tag.as_bytes());
+        }
+        out
+    }
+
+    /// Takes up what was [saved](Self::save), beside what is known already. Where the bytes are not
+    /// whole, everything of a generation that they name is taken to be gone.
+    pub fn restore(&self, saved: &[u8]) {
+        let mut table = self
+            .table
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some((current, rest)) = number(saved) else {
+            return;
+        };
+        if table.restore(rest).is_none() {
+            table.clear(current);
+        }
+        self.current.fetch_max(current, SeqCst);
+    }
+
     /// Whether `entry` is gone.
     #[must_use]
     pub fn cover(&self, entry: &Entry) -> bool {
@@ -81,7 +125,39 @@ impl Purges {
     }
 }
 
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_le_bytes(*number), rest))
+}
+
 impl Table {
+    fn restore(&mut self, saved: &[u8]) -> Option<()> {
+        let (floor, mut rest) = number(saved)?;
+        self.floor = self.floor.max(floor);
+        while let Some((kind, after)) = rest.split_first() {
+            let (at, after) = number(after)?;
+            let (known, after) = match kind {
+                0 => {
+                    let (scope, after) = after.split_first_chunk()?;
+                    let scope = ScopeDigest::from_bytes(*scope);
+                    (self.scopes.entry(scope).or_default(), after)
+                }
+                1 => {
+                    let (length, after) = after.split_first_chunk()?;
+                    let (tag, after) =
+                        after.split_at_checked(u16::from_le_bytes(*length).into())?;
+                    let tag = std::str::from_utf8(tag).ok()?;
+                    (self.tags.entry(tag.into()).or_default(), after)
+                }
+                _ => return None,
+            };
+            *known = at.max(*known);
+            rest = after;
+        }
+        self.shrink();
+        Some(())
+    }
+
     fn clear(&mut self, now: u64) {
         self.floor = now;
         self.scopes.clear();
@@ -184,5 +260,29 @@ mod tests {
             &LIMIT.to_string(),
             Generation::new(LIMIT as u64)
         )));
+    }
+
+    #[test]
+    fn what_was_saved_is_known_again_and_what_is_not_whole_covers_everything() {
+        let purges = Purges::default();
+        let (a, b) = (
+            entry("a", "t", Generation::default()),
+            entry("b", "u", Generation::default()),
+        );
+        purges.invalidate(&Invalidation::Scope(*a.scope()), Generation::default());
+        let now = purges.invalidate(&tag("x"), Generation::default());
+        let saved = purges.save();
+
+        let restored = Purges::default();
+        restored.restore(&saved);
+        assert_eq!(restored.generation(), now);
+        assert!(restored.cover(&a) && !restored.cover(&b));
+        assert_eq!(restored.save().len(), saved.len());
+
+        for cut in 8..saved.len() {
+            let restored = Purges::default();
+            restored.restore(&saved[..cut]);
+            assert!(restored.cover(&a) || cut == 16, "{cut}");
+        }
     }
 }

@@ -3,10 +3,13 @@ use super::Found;
 /// What has happened in a tier since it was made.
 ///
 /// `hits + stale + misses + busy` is the number of lookups that came to their end;
-/// `stored - evicted.total()` the number of entries that are there.
+/// `found + stored - evicted.total()` the number of entries that are there, once all that was put is
+/// written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TierStats {
+    /// Entries that were there when the tier was made.
+    pub found: u64,
     /// Entries that are there, those counted that are dead but not yet reclaimed.
     pub entries: u64,
     /// Their weight in bytes.
@@ -97,6 +100,25 @@ impl TierStats {
         self.weight_bytes = self.weight_bytes.saturating_sub(weight);
     }
 
+    /// The sums of two tiers.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            found: self.found + other.found,
+            entries: self.entries + other.entries,
+            weight_bytes: self.weight_bytes + other.weight_bytes,
+            hits: self.hits + other.hits,
+            stale: self.stale + other.stale,
+            misses: self.misses + other.misses,
+            busy: self.busy + other.busy,
+            stored: self.stored + other.stored,
+            refused: self.refused + other.refused,
+            evicted: self.evicted.plus(&other.evicted),
+            corrupt: self.corrupt + other.corrupt,
+            failures: self.failures + other.failures,
+        }
+    }
+
     /// Counts that all that were there are gone.
     pub const fn all_leave(&mut self, cause: Cause) {
         *self.evicted.by(cause) += self.entries;
@@ -106,6 +128,16 @@ impl TierStats {
 }
 
 impl Evicted {
+    const fn plus(&self, other: &Self) -> Self {
+        Self {
+            size: self.size + other.size,
+            expired: self.expired + other.expired,
+            replaced: self.replaced + other.replaced,
+            removed: self.removed + other.removed,
+            corrupt: self.corrupt + other.corrupt,
+        }
+    }
+
     const fn by(&mut self, cause: Cause) -> &mut u64 {
         match cause {
             Cause::Size => &mut self.size,

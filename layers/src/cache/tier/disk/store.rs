@@ -1,0 +1,679 @@
+use std::{
+    cmp::min,
+    fmt,
+    fs::File,
+    io::{self, Read as _, Write as _},
+    os::unix::fs::FileExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, Table, TableDefinition,
+};
+
+use super::{
+    codec::{self, FileRef, HEADER_BYTES, Header, SUM_BYTES, VERSION},
+    directory::Directory,
+    error::DiskError,
+    options::Options,
+    outside::{Operation, Outside},
+};
+use crate::{
+    cache::{
+        Entry, Freshness,
+        tier::{Cause, Purges},
+    },
+    types::CacheKey,
+};
+
+/// What stands on the disk: an index by redb, and a file for each large entry.
+///
+/// Its methods block, and are called on the threads of the tier only.
+#[derive(Debug)]
+pub(super) struct Store {
+    index: Database,
+    directory: Arc<Directory>,
+    outside: Arc<dyn Outside>,
+    options: Options,
+    next_file: AtomicU64,
+}
+
+/// What is there, as the index knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Totals {
+    pub(super) entries: u64,
+    pub(super) weight: u64,
+    pub(super) files: u64,
+}
+
+/// Something to be written.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    /// An entry, as old as it was when it was put.
+    Put(Arc<Entry>, Duration),
+    Remove(Cause),
+}
+
+/// What a batch has done, once it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) totals: Totals,
+    /// The weights of entries that are there now.
+    pub(super) entered: Vec<u64>,
+    pub(super) left: Vec<(u64, Cause)>,
+    /// Entries that cannot be written.
+    pub(super) refused: u64,
+}
+
+/// Why something could not be done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The disk says no.
+    Io(io::Error),
+    /// The index is not what was written: it has to be made anew.
+    Corrupt(String),
+}
+
+/// What a lookup came to.
+#[derive(Debug)]
+pub(super) enum Looked {
+    Found(Arc<Entry>),
+    Nothing,
+    /// There is something that is not what was stored, or of no use any more.
+    Gone(Cause),
+}
+
+type Entries<'a> = Table<'a, &'static [u8], &'static [u8]>;
+type Expiry<'a> = Table<'a, (u64, &'static [u8]), ()>;
+
+const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
+// By when they expire, so that the first to go is the first there.
+const EXPIRY: TableDefinition<'_, (u64, &[u8]), ()> = TableDefinition::new("expiry");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+impl Store {
+    /// Opens what is there; what cannot be read is made anew.
+    pub(super) fn open(
+        directory: &Arc<Directory>,
+        outside: &Arc<dyn Outside>,
+        options: Options,
+        purges: &Purges,
+    ) -> Result<(Self, Totals), DiskError> {
+        let open = || Self::try_open(directory.clone(), outside.clone(), options, purges);
+        let found = match open() {
+            Err(Failure::Corrupt(_)) => {
+                Self::wipe(directory)?;
+                open()
+            }
+            other => other,
+        };
+        found.map_err(|failure| match failure {
+            Failure::Io(error) => error.into(),
+            Failure::Corrupt(says) => io::Error::other(says).into(),
+        })
+    }
+
+    /// Removes the index, and so all that is there; files are swept later.
+    pub(super) fn wipe(directory: &Directory) -> io::Result<()> {
+        directory.remove(INDEX)
+    }
+
+    fn try_open(
+        directory: Arc<Directory>,
+        outside: Arc<dyn Outside>,
+        options: Options,
+        purges: &Purges,
+    ) -> Result<(Self, Totals), Failure> {
+        outside.before(Operation::Open)?;
+        let file = directory.open_or_create(INDEX)?;
+        let backend = Index {
+            file,
+            outside: outside.clone(),
+        };
+        let index = guarded(|| {
+            redb::Builder::new()
+                .set_cache_size(CACHE_BYTES)
+                .create_with_backend(backend)
+                .map_err(redb::Error::from)
+        })?;
+        let store = Self {
+            index,
+            directory,
+            // Names of files are never used twice, also by a process that knows nothing of this one.
+            next_file: AtomicU64::new(unix_millis(outside.now()) << 16),
+            outside,
+            options,
+        };
+        let totals = guarded(|| store.load(purges))?;
+        store.directory.make(FILES)?;
+        Ok((store, totals))
+    }
+
+    /// Reads what stands beside the entries; makes the tables of an empty index.
+    fn load(&self, purges: &Purges) -> Result<Totals, redb::Error> {
+        let found = self.index.begin_read()?.open_table(META);
+        let meta = match found {
+            Err(redb::TableError::TableDoesNotExist(_)) => {
+                let transaction = self.index.begin_write()?;
+                transaction.open_table(ENTRIES)?;
+                transaction.open_table(EXPIRY)?;
+                transaction.open_table(META)?;
+                transaction.commit()?;
+                return Ok(Totals::default());
+            }
+            other => other?,
+        };
+        let totals = meta
+            .get(TOTALS)?
+            .and_then(|value| Totals::read(value.value()));
+        if let Some(value) = meta.get(PURGES)? {
+            purges.restore(value.value());
+        }
+        totals.ok_or_else(|| redb::Error::Corrupted("no totals".to_owned()))
+    }
+
+    /// Looks an entry up, for somebody whose clock says `now`.
+    pub(super) fn read(&self, key: &CacheKey, now: Instant) -> Result<Looked, Failure> {
+        self.outside.before(Operation::Read)?;
+        let record = guarded(|| {
+            let table = self.index.begin_read()?.open_table(ENTRIES)?;
+            let record = table.get(&key.as_bytes()[..])?;
+            Ok(record.map(|record| Bytes::copy_from_slice(record.value())))
+        })?;
+        let Some(record) = record else {
+            return Ok(Looked::Nothing);
+        };
+        let Some(payload) = self.payload(key, &record)? else {
+            return Ok(Looked::Gone(Cause::Corrupt));
+        };
+        let Some(decoded) = codec::decode(*key, &payload, now) else {
+            return Ok(Looked::Gone(Cause::Corrupt));
+        };
+        let stored = Duration::from_millis(decoded.stored);
+        let present = self
+            .outside
+            .now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let most = self.options.max_time_to_live;
+        // A clock that went back a little makes an entry as young as it was; one that went back far
+        // must not keep it for ever.
+        let since = present.saturating_sub(stored);
+        let from_the_future = stored.saturating_sub(present) > CLOCK_SLACK;
+        let idle_for = decoded.entry.lifetimes().idle_for;
+        if from_the_future || since >= most || idle_for.is_some_and(|idle_for| since >= idle_for) {
+            return Ok(Looked::Gone(Cause::Expired));
+        }
+        let entry = decoded.entry.age_then(decoded.age.saturating_add(since));
+        Ok(match entry.freshness(now) {
+            Freshness::Dead => Looked::Gone(Cause::Expired),
+            Freshness::Fresh | Freshness::Stale => Looked::Found(Arc::new(entry)),
+        })
+    }
+
+    /// The payload of a record, if it is what was written.
+    fn payload(&self, key: &CacheKey, record: &Bytes) -> Result<Option<Bytes>, Failure> {
+        let Some((header, rest)) = Header::read(record) else {
+            return Ok(None);
+        };
+        let head = record.get(..HEADER_BYTES).unwrap_or_default();
+        let Some(inline) = codec::unsummed(key, head, rest) else {
+            return Ok(None);
+        };
+        let Some(file) = header.file else {
+            return Ok(Some(record.slice_ref(inline)));
+        };
+        let Some(content) = self.read_file(key, file)? else {
+            return Ok(None);
+        };
+        let payload = codec::unsummed(key, head, &content).map(<[u8]>::len);
+        Ok(payload.map(|length| content.slice(..length)))
+    }
+
+    /// The content of a file, if it is there and as long as it was.
+    fn read_file(&self, key: &CacheKey, file: FileRef) -> Result<Option<Bytes>, Failure> {
+        self.outside.before(Operation::Open)?;
+        let mut opened = match self.directory.read(&file_name(key, file.id)) {
+            Ok(opened) => opened,
+            Err(error) if gone(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let length = opened.metadata()?.len();
+        if length != file.len || length > self.options.max_bytes {
+            return Ok(None);
+        }
+        let Ok(length) = usize::try_from(length) else {
+            return Ok(None);
+        };
+        self.outside.before(Operation::Read)?;
+        let mut content = vec![0; length];
+        match opened.read_exact(&mut content) {
+            Ok(()) => Ok(Some(content.into())),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes a batch and commits it: all of it or nothing.
+    pub(super) fn write(
+        &self,
+        ops: &[(CacheKey, Op)],
+        totals: Totals,
+        purges: Option<&[u8]>,
+    ) -> Result<Done, Failure> {
+        if !self.directory.is_linked() {
+            return Err(
+                io::Error::new(io::ErrorKind::NotFound, "the directory was deleted").into(),
+            );
+        }
+        let mut batch = Batch {
+            store: self,
+            done: Done {
+                totals,
+                ..Done::default()
+            },
+            made: Vec::new(),
+            unused: Vec::new(),
+        };
+        let result = guarded_io(|| batch.run(ops, purges));
+        let Batch {
+            done, made, unused, ..
+        } = batch;
+        // What cannot be removed now is swept later.
+        let to_remove = if result.is_ok() { unused } else { made };
+        for name in to_remove {
+            self.remove_file(&name).ok();
+        }
+        result.map(|()| done)
+    }
+
+    fn write_file(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        let shard = name.rsplit_once('/').map_or("", |(shard, _)| shard);
+        self.outside.before(Operation::Open)?;
+        self.directory.make(shard)?;
+        let temporary = format!("{name}{TEMPORARY}");
+        let mut file = self.directory.create(&temporary)?;
+        let written = self.outside.before(Operation::Write).and_then(|()| {
+            parts.iter().try_for_each(|part| file.write_all(part))?;
+            self.directory.rename(&temporary, name)
+        });
+        if written.is_err() {
+            self.directory.remove(&temporary).ok();
+        }
+        written
+    }
+
+    fn remove_file(&self, name: &str) -> io::Result<()> {
+        self.outside.before(Operation::Remove)?;
+        self.directory.remove(name)
+    }
+
+    /// Removes the files of one shard that no entry knows, left behind by a process that was killed.
+    pub(super) fn sweep(&self, shard: u8) -> Result<(), Failure> {
+        let shard = format!("{FILES}/{shard:02x}");
+        let names = self.directory.list(&shard)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let unknown = guarded(|| {
+            let table = self.index.begin_read()?.open_table(ENTRIES)?;
+            let mut unknown = Vec::new();
+            for name in names {
+                let known = match parse_name(&name) {
+                    Some((key, id)) => table.get(&key[..])?.is_some_and(|record| {
+                        let header = Header::read(record.value());
+                        let file = header.and_then(|(header, _)| header.file);
+                        file.is_some_and(|file| file.id == id)
+                    }),
+                    None => false,
+                };
+                if !known {
+                    unknown.push(name);
+                }
+            }
+            Ok(unknown)
+        })?;
+        for name in unknown {
+            self.remove_file(&format!("{shard}/{name}"))?;
+        }
+        Ok(())
+    }
+
+    fn stored(&self) -> u64 {
+        unix_millis(self.outside.now())
+    }
+}
+
+/// One transaction in the making.
+struct Batch<'a> {
+    store: &'a Store,
+    done: Done,
+    /// Files that were made for it, of no use if it fails.
+    made: Vec<String>,
+    /// Files that are of no use once it is committed.
+    unused: Vec<String>,
+}
+
+impl Batch<'_> {
+    fn run(&mut self, ops: &[(CacheKey, Op)], purges: Option<&[u8]>) -> Result<(), Failure> {
+        self.store.outside.before(Operation::Write)?;
+        let mut transaction = self.store.index.begin_write().map_err(redb::Error::from)?;
+        transaction.set_quick_repair(true);
+        transaction
+            .set_durability(Durability::Immediate)
+            .map_err(redb::Error::from)?;
+        {
+            let mut entries = transaction.open_table(ENTRIES).map_err(redb::Error::from)?;
+            let mut expiry = transaction.open_table(EXPIRY).map_err(redb::Error::from)?;
+            for (key, op) in ops {
+                match op {
+                    Op::Put(entry, age) => {
+                        self.take(key, Cause::Replaced, &mut entries, &mut expiry)?;
+                        self.put(entry, *age, &mut entries, &mut expiry)?;
+                    }
+                    Op::Remove(cause) => self.take(key, *cause, &mut entries, &mut expiry)?,
+                }
+            }
+            self.evict(&mut entries, &mut expiry)?;
+            let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
+            let totals = self.done.totals.write();
+            meta.insert(TOTALS, &totals[..])
+                .map_err(redb::Error::from)?;
+            if let Some(purges) = purges {
+                meta.insert(PURGES, purges).map_err(redb::Error::from)?;
+            }
+        }
+        self.store.outside.before(Operation::Sync)?;
+        transaction.commit().map_err(redb::Error::from)?;
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        entry: &Entry,
+        age: Duration,
+        entries: &mut Entries<'_>,
+        expiry: &mut Expiry<'_>,
+    ) -> Result<(), Failure> {
+        let (key, stored) = (entry.key(), self.store.stored());
+        let left = entry.lifetimes().total().saturating_sub(age);
+        let left = min(left, self.store.options.max_time_to_live);
+        let mut payload = Vec::with_capacity(entry.weight());
+        if codec::encode(entry, age, stored, &mut payload).is_none() {
+            self.done.refused += 1;
+            return Ok(());
+        }
+        let in_file = payload.len() >= FILE_FROM;
+        let id = self.store.next_file.fetch_add(1, Relaxed);
+        let length = (payload.len() + SUM_BYTES) as u64;
+        let header = Header {
+            expires: stored.saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            weight: if in_file {
+                length.next_multiple_of(BLOCK) + OVERHEAD
+            } else {
+                // Pages are half full on average.
+                2 * length + OVERHEAD
+            },
+            file: in_file.then_some(FileRef { id, len: length }),
+        };
+        if header.weight > self.store.options.max_bytes {
+            self.done.refused += 1;
+            return Ok(());
+        }
+        let mut record = Vec::with_capacity(HEADER_BYTES + payload.len() + SUM_BYTES);
+        header.write(&mut record);
+        if in_file {
+            let sum = codec::sum(key, &[&record, &payload]);
+            let name = file_name(key, id);
+            self.made.push(name.clone());
+            self.store.write_file(&name, &[&payload, &sum])?;
+            payload.clear();
+        }
+        let sum = codec::sum(key, &[&record, &payload]);
+        record.extend_from_slice(&payload);
+        record.extend_from_slice(&sum);
+        let name = &key.as_bytes()[..];
+        entries
+            .insert(name, &record[..])
+            .map_err(redb::Error::from)?;
+        expiry
+            .insert((header.expires, name), ())
+            .map_err(redb::Error::from)?;
+        let totals = &mut self.done.totals;
+        totals.entries += 1;
+        totals.weight += header.weight;
+        totals.files += u64::from(in_file);
+        self.done.entered.push(header.weight);
+        Ok(())
+    }
+
+    /// Takes an entry away, if it is there.
+    fn take(
+        &mut self,
+        key: &CacheKey,
+        cause: Cause,
+        entries: &mut Entries<'_>,
+        expiry: &mut Expiry<'_>,
+    ) -> Result<(), Failure> {
+        self.take_name(key.as_bytes(), cause, entries, expiry)
+    }
+
+    fn take_name(
+        &mut self,
+        name: &[u8],
+        cause: Cause,
+        entries: &mut Entries<'_>,
+        expiry: &mut Expiry<'_>,
+    ) -> Result<(), Failure> {
+        let removed = entries.remove(name).map_err(redb::Error::from)?;
+        let header = removed.map(|record| Header::read(record.value()).map(|(header, _)| header));
+        let Some(header) = header else {
+            return Ok(());
+        };
+        let totals = &mut self.done.totals;
+        totals.entries = totals.entries.saturating_sub(1);
+        // Of a header that cannot be read nothing is known. Its row in the other table is found when
+        // its time has come.
+        let weight = header.map_or(0, |header| header.weight);
+        totals.weight = totals.weight.saturating_sub(weight);
+        if let Some(header) = header {
+            expiry
+                .remove((header.expires, name))
+                .map_err(redb::Error::from)?;
+            if let (Some(file), Ok(key)) = (header.file, <[u8; 32]>::try_from(name)) {
+                totals.files = totals.files.saturating_sub(1);
+                self.unused.push(file_name(&CacheKey::new(key), file.id));
+            }
+        }
+        self.done.left.push((weight, cause));
+        Ok(())
+    }
+
+    /// Takes away what has expired, and as much more as it takes to stay within the bounds.
+    fn evict(&mut self, entries: &mut Entries<'_>, expiry: &mut Expiry<'_>) -> Result<(), Failure> {
+        let now = self.store.stored();
+        let Options {
+            max_bytes,
+            max_files,
+            ..
+        } = self.store.options;
+        let mut expired = 0;
+        loop {
+            let first = expiry.first().map_err(redb::Error::from)?;
+            let Some((expires, name)) = first.map(|(row, _)| row_key(&row)) else {
+                return Ok(());
+            };
+            let totals = self.done.totals;
+            let too_much = totals.weight > max_bytes || totals.files > max_files;
+            let cause = if expires <= now && expired < EXPIRED_AT_ONCE {
+                expired += 1;
+                Cause::Expired
+            } else if too_much {
+                Cause::Size
+            } else {
+                return Ok(());
+            };
+            self.take_name(&name, cause, entries, expiry)?;
+            // If the entry is another one by now, or none.
+            expiry
+                .remove((expires, &name[..]))
+                .map_err(redb::Error::from)?;
+        }
+    }
+}
+
+fn row_key(row: &redb::AccessGuard<'_, (u64, &'static [u8])>) -> (u64, Vec<u8>) {
+    let (expires, name) = row.value();
+    (expires, name.to_vec())
+}
+
+impl Totals {
+    fn write(self) -> [u8; 24] {
+        let mut out = [0; 24];
+        let numbers = [self.entries, self.weight, self.files];
+        for (place, number) in out.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
+            *place = number.to_le_bytes();
+        }
+        out
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let ([entries, weight, files], []) = bytes.as_chunks::<8>() else {
+            return None;
+        };
+        Some(Self {
+            entries: u64::from_le_bytes(*entries),
+            weight: u64::from_le_bytes(*weight),
+            files: u64::from_le_bytes(*files),
+        })
+    }
+}
+
+/// The file of the index, through the checks of the tier.
+#[derive(Debug)]
+struct Index {
+    file: File,
+    outside: Arc<dyn Outside>,
+}
+
+impl StorageBackend for Index {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.outside.before(Operation::Read)?;
+        self.file.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.outside.before(Operation::Write)?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.outside.before(Operation::Sync)?;
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.outside.before(Operation::Write)?;
+        self.file.write_all_at(data, offset)
+    }
+}
+
+/// Runs something on the index. A file that was changed behind its back can make redb panic: that is
+/// corruption as well, and ends here.
+fn guarded<T>(run: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Failure> {
+    guarded_io(|| run().map_err(Failure::from))
+}
+
+fn guarded_io<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let result = catch_unwind(AssertUnwindSafe(run));
+    result.unwrap_or_else(|_| Err(Failure::Corrupt("the index cannot be read".to_owned())))
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Corrupt(says) => f.write_str(says),
+        }
+    }
+}
+
+impl From<redb::Error> for Failure {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            // A file that is cut is no fault of the disk.
+            redb::Error::Io(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Self::Io(error)
+            }
+            redb::Error::PreviousIo | redb::Error::DatabaseClosed => {
+                Self::Io(io::Error::other("an earlier operation failed"))
+            }
+            other => Self::Corrupt(other.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+    ) || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+fn unix_millis(now: SystemTime) -> u64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where the file of an entry stands: nothing but digits of its key and its number.
+fn file_name(key: &CacheKey, id: u64) -> String {
+    let [shard, ..] = key.as_bytes();
+    format!("{FILES}/{shard:02x}/{key}{id:016x}")
+}
+
+fn parse_name(name: &str) -> Option<([u8; 32], u64)> {
+    let (key, id) = name.split_at_checked(64)?;
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(key.as_bytes().as_chunks::<2>().0) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    (id.len() == 16).then_some((bytes, u64::from_str_radix(id, 16).ok()?))
+}
+
+// Names carry the version of the format, so that another one's files are never opened.
+const INDEX: &str = "index-1.redb";
+const FILES: &str = "files-1";
+const _: () = assert!(VERSION == 1, "the names above say 1");
+const TEMPORARY: &str = ".new";
+const TOTALS: &str = "totals";
+const PURGES: &str = "purges";
+
+// Payloads from here on are files: below, redb is as fast and wastes no block.
+const FILE_FROM: usize = 32 * 1024;
+const BLOCK: u64 = 4096;
+// Of an entry: its rows in both tables.
+const OVERHEAD: u64 = 256;
+const CACHE_BYTES: usize = 16 << 20;
+const EXPIRED_AT_ONCE: usize = 256;
+const CLOCK_SLACK: Duration = Duration::from_secs(300);

@@ -1,0 +1,694 @@
+use std::{
+    fs, io,
+    sync::{
+        Condvar,
+        atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
+
+use rustix::io::Errno;
+use tempfile::TempDir;
+
+use super::{outside::Operation, *};
+use crate::{
+    body::Recording,
+    cache::Lifetime,
+    types::{Owner, ScopeDigest},
+};
+
+/// A disk that fails or hangs when it is told to, and a clock that jumps.
+#[derive(Debug, Default)]
+struct Faulty {
+    fails: Mutex<Option<(Vec<Operation>, Errno)>>,
+    hangs: AtomicBool,
+    lock: Mutex<()>,
+    released: Condvar,
+    clock_millis: AtomicI64,
+}
+
+impl Faulty {
+    fn fail(&self, operations: &[Operation], errno: Errno) {
+        *self.fails.lock().unwrap() = Some((operations.to_vec(), errno));
+    }
+
+    fn heal(&self) {
+        *self.fails.lock().unwrap() = None;
+        self.hangs.store(false, Relaxed);
+        let _lock = self.lock.lock().unwrap();
+        self.released.notify_all();
+    }
+
+    fn jump(&self, seconds: i64) {
+        self.clock_millis.fetch_add(seconds * 1000, Relaxed);
+    }
+}
+
+impl Outside for Faulty {
+    fn before(&self, operation: Operation) -> io::Result<()> {
+        if self.hangs.load(Relaxed) && operation == Operation::Read {
+            let lock = self.lock.lock().unwrap();
+            let hangs = |(): &mut ()| self.hangs.load(Relaxed);
+            drop(self.released.wait_while(lock, hangs).unwrap());
+        }
+        match &*self.fails.lock().unwrap() {
+            Some((operations, errno)) if operations.contains(&operation) => Err((*errno).into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        let jumped = self.clock_millis.load(Relaxed);
+        let by = Duration::from_millis(jumped.unsigned_abs());
+        let now = SystemTime::now();
+        if jumped < 0 { now - by } else { now + by }
+    }
+}
+
+struct World {
+    root: TempDir,
+    outside: Arc<Faulty>,
+    options: Options,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            root: tempfile::tempdir().unwrap(),
+            outside: Arc::default(),
+            options: Options {
+                first_wait: Duration::from_millis(2),
+                ..Options::default()
+            },
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.root.path().join("cache")
+    }
+
+    fn open(&self) -> DiskTier {
+        let builder = DiskTierBuilder {
+            path: self.path(),
+            options: self.options,
+        };
+        builder.open_in(self.outside.clone()).unwrap()
+    }
+}
+
+fn key(number: u32) -> CacheKey {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&number.to_le_bytes());
+    // Spread over the shards.
+    bytes[0] ^= bytes[1];
+    CacheKey::new(bytes)
+}
+
+fn body(number: u32, bytes: usize) -> Vec<u8> {
+    let mut state = number.wrapping_mul(2_654_435_761) | 1;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    (0..bytes).map(|_| byte()).collect()
+}
+
+fn entry(number: u32, bytes: usize) -> Entry {
+    let mut recording = Recording::default();
+    recording.push(body(number, bytes).into());
+    let scope = ScopeDigest::of(Owner::Header(b"sk_secret"));
+    Entry::new(key(number), scope, now())
+        .recording(Arc::new(recording))
+        .lifetime(Lifetime::new(Duration::from_secs(3600)))
+        .tag("tag")
+}
+
+fn put(tier: &DiskTier, number: u32, bytes: usize) -> bool {
+    tier.put(Arc::new(entry(number, bytes)))
+}
+
+/// Looks an entry up, and checks that it is what was put, if it is there.
+async fn get(tier: &DiskTier, number: u32, bytes: usize) -> Found {
+    let found = tier.get(&key(number)).found().await;
+    if let Some(entry) = found.clone().into_entry() {
+        assert_eq!(entry.key(), &key(number));
+        assert_eq!(entry.body().frames(), [body(number, bytes)]);
+    }
+    found
+}
+
+async fn hit(tier: &DiskTier, number: u32, bytes: usize) -> bool {
+    matches!(get(tier, number, bytes).await, Found::Hit(_))
+}
+
+/// Tries again while the disk comes back.
+async fn hit_at_last(tier: &DiskTier, number: u32, bytes: usize) -> bool {
+    for _ in 0..200 {
+        if put(tier, number, bytes) && tier.flush().await.is_ok() && hit(tier, number, bytes).await
+        {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    false
+}
+
+/// All files below a directory.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![path.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+const SMALL: usize = 1000;
+const LARGE: usize = 40_000;
+
+#[tokio::test]
+async fn what_was_put_is_there_at_once_and_after_a_restart() {
+    let world = World::new();
+    let tier = world.open();
+    assert!(put(&tier, 1, SMALL) && put(&tier, 2, LARGE));
+    assert!(hit(&tier, 1, SMALL).await && hit(&tier, 2, LARGE).await);
+    drop(tier);
+
+    let tier = world.open();
+    assert_eq!((tier.stats().found, tier.stats().entries), (2, 2));
+    assert!(hit(&tier, 1, SMALL).await && hit(&tier, 2, LARGE).await);
+    let found = tier.get(&key(1)).found().await.into_entry().unwrap();
+    assert_eq!(found.tags().collect::<Vec<_>>(), ["tag"]);
+}
+
+#[tokio::test]
+async fn the_last_one_dropped_waits_for_what_was_put() {
+    let world = World::new();
+    for number in 0..5 {
+        let tier = world.open();
+        let clone = tier.clone();
+        put(&tier, number, SMALL);
+        drop(tier);
+        drop(clone);
+        // Not locked any more, and all there.
+        let tier = world.open();
+        for before in 0..=number {
+            assert!(hit(&tier, before, SMALL).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn removed_and_replaced_entries_do_not_come_back_nor_do_their_files() {
+    let world = World::new();
+    let tier = world.open();
+    for number in 0..4 {
+        put(&tier, number, LARGE);
+    }
+    tier.flush().await.unwrap();
+    tier.remove(&key(0));
+    assert!(matches!(get(&tier, 0, LARGE).await, Found::Miss));
+    put(&tier, 1, SMALL);
+    put(&tier, 2, LARGE + 1);
+    tier.flush().await.unwrap();
+
+    assert!(matches!(get(&tier, 0, LARGE).await, Found::Miss));
+    assert!(
+        hit(&tier, 1, SMALL).await && hit(&tier, 2, LARGE + 1).await && hit(&tier, 3, LARGE).await
+    );
+    let stats = tier.stats();
+    assert_eq!(
+        (stats.entries, stats.evicted.removed, stats.evicted.replaced),
+        (3, 1, 2)
+    );
+    assert_eq!(files(&world.path().join("files-1")).len(), 2);
+}
+
+#[tokio::test]
+async fn invalidations_survive_a_restart() {
+    let world = World::new();
+    let tier = world.open();
+    put(&tier, 1, SMALL);
+    tier.flush().await.unwrap();
+    let now = tier.invalidate(&Invalidation::Tag("tag".into()), tier.generation());
+    assert!(matches!(get(&tier, 1, SMALL).await, Found::Miss));
+    tier.flush().await.unwrap();
+    drop(tier);
+
+    let tier = world.open();
+    assert_eq!(tier.generation(), now);
+    assert!(matches!(get(&tier, 1, SMALL).await, Found::Miss));
+    assert!(!put(&tier, 1, SMALL));
+    assert!(tier.put(Arc::new(entry(1, SMALL).generation(now))));
+}
+
+#[tokio::test]
+async fn clearing_empties_the_disk() {
+    let world = World::new();
+    let tier = world.open();
+    for number in 0..20 {
+        put(&tier, number, if number % 2 == 0 { SMALL } else { LARGE });
+    }
+    tier.flush().await.unwrap();
+
+    let now = tier.invalidate(&Invalidation::All, tier.generation());
+    let after = Arc::new(entry(7, SMALL).generation(now));
+    assert!(tier.put(after));
+    tier.flush().await.unwrap();
+
+    assert!(matches!(get(&tier, 1, LARGE).await, Found::Miss));
+    assert!(hit(&tier, 7, SMALL).await);
+    assert_eq!(
+        (tier.stats().entries, tier.stats().evicted.removed),
+        (1, 20)
+    );
+}
+
+#[tokio::test]
+async fn a15_time_to_live_goes_by_the_wall_clock_bounded_both_ways() {
+    let mut world = World::new();
+    world.options.max_time_to_live = Duration::from_secs(7200);
+    let tier = world.open();
+    let for_ever = entry(1, SMALL).lifetime(Lifetime::new(Duration::MAX));
+    tier.put(Arc::new(for_ever));
+    put(&tier, 2, SMALL);
+    tier.flush().await.unwrap();
+    drop(tier);
+
+    // Back by a minute: as young as it was. Back by an hour: from the future.
+    let tier = world.open();
+    world.outside.jump(-60);
+    assert!(hit(&tier, 2, SMALL).await);
+    world.outside.jump(-3600);
+    assert!(matches!(get(&tier, 2, SMALL).await, Found::Miss));
+    // Ahead by an hour: it has expired, and what should never does not.
+    world.outside.jump(2 * 3600 + 60);
+    assert!(hit(&tier, 1, SMALL).await);
+    let aged = tier.get(&key(1)).found().await.into_entry().unwrap();
+    assert!(aged.age(now()) >= Duration::from_secs(3600));
+    // Ahead by a year: nothing is immortal.
+    world.outside.jump(365 * 24 * 3600);
+    assert!(matches!(get(&tier, 1, SMALL).await, Found::Miss));
+    tier.flush().await.unwrap();
+    assert_eq!(tier.stats().entries, 0);
+}
+
+#[tokio::test]
+async fn expired_entries_are_reclaimed_while_others_are_written() {
+    let world = World::new();
+    let tier = world.open();
+    for number in 0..10 {
+        put(&tier, number, SMALL);
+    }
+    tier.flush().await.unwrap();
+    world.outside.jump(3601);
+
+    put(&tier, 100, SMALL);
+    tier.flush().await.unwrap();
+
+    let stats = tier.stats();
+    assert_eq!((stats.entries, stats.evicted.expired), (1, 10));
+}
+
+#[tokio::test]
+async fn c7_p12_bytes_and_files_are_bounded_and_eviction_keeps_up() {
+    let mut world = World::new();
+    world.options.max_bytes = 4 << 20;
+    world.options.max_files = 10;
+    let tier = world.open();
+    for number in 0..1500 {
+        put(&tier, number, if number % 50 == 0 { LARGE } else { SMALL });
+        if number % 200 == 0 {
+            tier.flush().await.unwrap();
+        }
+    }
+    tier.flush().await.unwrap();
+
+    let stats = tier.stats();
+    assert!(stats.weight_bytes <= 4 << 20, "{stats:?}");
+    assert!(stats.evicted.size > 0);
+    assert_eq!(stats.stored - stats.evicted.total(), stats.entries);
+    let files = files(&world.path());
+    let large = files
+        .iter()
+        .filter(|path| path.starts_with(world.path().join("files-1")));
+    assert!(large.count() <= 10);
+    let bytes: u64 = files
+        .iter()
+        .map(|path| path.metadata().unwrap().len())
+        .sum();
+    // The index begins with what it needs for itself.
+    assert!(bytes <= (4 << 20) + (2 << 20), "{bytes}");
+    assert!(hit(&tier, 1499, SMALL).await);
+}
+
+#[tokio::test]
+async fn an_entry_larger_than_all_is_refused_and_what_it_was_to_replace_is_gone() {
+    let mut world = World::new();
+    world.options.max_bytes = 100_000;
+    let tier = world.open();
+    put(&tier, 1, SMALL);
+
+    assert!(!put(&tier, 1, 200_000));
+
+    assert!(matches!(get(&tier, 1, SMALL).await, Found::Miss));
+    tier.flush().await.unwrap();
+    assert!(matches!(get(&tier, 1, SMALL).await, Found::Miss));
+    assert_eq!(tier.stats().refused, 1);
+}
+
+#[tokio::test]
+async fn c3_a_disk_that_fails_costs_no_request_and_comes_back_by_itself() {
+    use Operation::{Open, Read, Sync, Write};
+    for (operations, errno) in [
+        (&[Write][..], Errno::NOSPC),
+        (&[Sync], Errno::IO),
+        (&[Read], Errno::IO),
+        (&[Open, Write, Sync], Errno::ROFS),
+        (&[Open], Errno::MFILE),
+    ] {
+        let world = World::new();
+        let tier = world.open();
+        put(&tier, 1, SMALL);
+        put(&tier, 2, LARGE);
+        tier.flush().await.unwrap();
+
+        world.outside.fail(operations, errno);
+        for number in 3..30 {
+            put(&tier, number, if number % 2 == 0 { SMALL } else { LARGE });
+        }
+        tier.flush().await.ok();
+        for _ in 0..10 {
+            for number in 1..30 {
+                // Whatever it says: it is there or it is not, and never wrong.
+                let bytes = if number == 1 || (number > 2 && number % 2 == 0) {
+                    SMALL
+                } else {
+                    LARGE
+                };
+                get(&tier, number, bytes).await;
+            }
+        }
+        let stats = tier.stats();
+        assert!(stats.failures > 0, "{errno:?} on {operations:?}: {stats:?}");
+        assert!(tier.last_failure().is_some());
+
+        world.outside.heal();
+        assert!(
+            hit_at_last(&tier, 50, SMALL).await,
+            "{errno:?} on {operations:?}"
+        );
+        assert!(
+            hit_at_last(&tier, 51, LARGE).await,
+            "{errno:?} on {operations:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn c3_the_breaker_opens_and_then_nobody_waits() {
+    let mut world = World::new();
+    world.options.first_wait = Duration::from_secs(60);
+    let tier = world.open();
+    put(&tier, 1, SMALL);
+    tier.flush().await.unwrap();
+
+    world.outside.fail(&[Operation::Read], Errno::IO);
+    for _ in 0..5 {
+        assert!(matches!(get(&tier, 1, SMALL).await, Found::Busy));
+    }
+    let failures = tier.stats().failures;
+    assert!(matches!(tier.get(&key(1)), Lookup::Ready(Found::Busy)));
+    assert_eq!((failures, tier.stats().failures), (5, 5));
+}
+
+#[tokio::test]
+async fn c10_a_lookup_that_hangs_is_busy_after_50_ms_and_then_at_once() {
+    let mut world = World::new();
+    world.options.first_wait = Duration::from_millis(20);
+    let tier = world.open();
+    put(&tier, 1, SMALL);
+    tier.flush().await.unwrap();
+
+    world.outside.hangs.store(true, Relaxed);
+    let start = tokio::time::Instant::now();
+    let hanging = (0..20).map(|_| get(&tier, 1, SMALL));
+    let found = futures_util::future::join_all(hanging).await;
+    assert!(found.iter().all(|found| matches!(found, Found::Busy)));
+    assert!(start.elapsed() >= Duration::from_millis(50));
+    assert!(matches!(tier.get(&key(1)), Lookup::Ready(Found::Busy)));
+    // What is put is there all the same: it does not come from the disk.
+    put(&tier, 2, SMALL);
+    assert!(matches!(tier.get(&key(2)), Lookup::Ready(Found::Hit(_))));
+
+    world.outside.heal();
+    assert!(hit_at_last(&tier, 1, SMALL).await);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_busy() {
+    let world = World::new();
+    let tier = world.open();
+    put(&tier, 1, SMALL);
+    tier.flush().await.unwrap();
+
+    world.outside.hangs.store(true, Relaxed);
+    let lookups: Vec<_> = (0..MAX_JOBS + READERS + 1)
+        .map(|_| tier.get(&key(1)))
+        .collect();
+    let full = lookups
+        .iter()
+        .filter(|lookup| matches!(lookup, Lookup::Ready(Found::Busy)));
+    assert!(full.count() > 0);
+    world.outside.heal();
+}
+
+#[tokio::test]
+async fn c8_a_directory_that_was_deleted_is_made_again() {
+    for everything in [true, false] {
+        let world = World::new();
+        let tier = world.open();
+        put(&tier, 1, SMALL);
+        tier.flush().await.unwrap();
+
+        fs::remove_dir_all(world.path()).unwrap();
+        if !everything {
+            // Emptied rather than deleted.
+            drop(Directory::open(&world.path()).unwrap());
+        }
+
+        assert!(hit_at_last(&tier, 2, SMALL).await);
+        assert!(hit_at_last(&tier, 3, LARGE).await);
+        assert!(matches!(get(&tier, 1, SMALL).await, Found::Miss));
+        drop(tier);
+        assert!(hit(&world.open(), 2, SMALL).await);
+    }
+}
+
+#[tokio::test]
+async fn c8_files_that_nobody_knows_are_swept() {
+    let world = World::new();
+    let tier = world.open();
+    put(&tier, 1, LARGE);
+    tier.flush().await.unwrap();
+    drop(tier);
+    let shards = world.path().join("files-1");
+    let known = files(&shards);
+    let shard = known[0].parent().unwrap();
+    let orphan = key(1).to_string() + "00000000000000ff";
+    for name in [orphan.as_str(), &format!("{orphan}.new"), "else"] {
+        fs::write(shard.join(name), "left behind").unwrap();
+    }
+
+    let tier = world.open();
+    for _ in 0..200 {
+        if files(&shards) == known {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    assert_eq!(files(&shards), known);
+    assert!(hit(&tier, 1, LARGE).await);
+}
+
+#[tokio::test]
+async fn c4_the_second_to_open_it_is_told_so() {
+    let world = World::new();
+    let tier = world.open();
+
+    let second = DiskTier::open(world.path()).unwrap_err();
+    assert_eq!(second.kind(), DiskErrorKind::Locked);
+    assert!(second.to_string().contains("cache"));
+    drop(tier);
+    DiskTier::open(world.path()).unwrap();
+}
+
+#[tokio::test]
+async fn c5_a_directory_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    fs::create_dir(world.path()).unwrap();
+    fs::set_permissions(world.path(), fs::Permissions::from_mode(0o777)).unwrap();
+
+    let refused = DiskTier::open(world.path()).unwrap_err();
+
+    assert_eq!(refused.kind(), DiskErrorKind::Refused);
+    assert!(refused.to_string().contains("chmod 700"));
+}
+
+#[tokio::test]
+async fn c6_other_formats_are_left_alone_and_what_is_no_index_is_made_anew() {
+    let world = World::new();
+    drop(world.open());
+    fs::write(world.path().join("index-2.redb"), "of a later version").unwrap();
+    for garbage in [
+        &b""[..],
+        b"x",
+        &[7; 100_000],
+        b"redb\x1a\x0a\xa9\x0d\x0a garbage",
+    ] {
+        fs::write(world.path().join("index-1.redb"), garbage).unwrap();
+
+        let tier = world.open();
+        assert!(matches!(get(&tier, 1, SMALL).await, Found::Miss));
+        put(&tier, 1, SMALL);
+        tier.flush().await.unwrap();
+        drop(tier);
+        assert!(hit(&world.open(), 1, SMALL).await);
+    }
+    let other = fs::read(world.path().join("index-2.redb")).unwrap();
+    assert_eq!(other, b"of a later version");
+}
+
+#[tokio::test]
+async fn c9_a5_there_is_no_credential_in_the_directory() {
+    let world = World::new();
+    let tier = world.open();
+    put(&tier, 1, SMALL);
+    put(&tier, 2, LARGE);
+    tier.flush().await.unwrap();
+    drop(tier);
+
+    for path in files(&world.path()) {
+        let content = fs::read(&path).unwrap();
+        assert!(!content.windows(9).any(|window| window == b"sk_secret"));
+        assert!(!path.to_string_lossy().contains("sk_secret"));
+    }
+}
+
+#[tokio::test]
+async fn a2_a_key_that_collides_is_a_miss() {
+    let world = World::new();
+    let tier = world.open();
+    put(&tier, 1, SMALL);
+    tier.flush().await.unwrap();
+
+    let other = key(1).with_check([9; 16]);
+    assert!(matches!(tier.get(&other).found().await, Found::Miss));
+}
+
+/// Changes a file in one of the ways in which disks and people do.
+fn mutate(content: &mut Vec<u8>, random: &mut impl FnMut() -> usize) {
+    if content.is_empty() {
+        return;
+    }
+    let at = random() % content.len();
+    match random() % 5 {
+        0 | 1 => content[at] ^= 1 << (random() % 8),
+        2 => {
+            let end = (at + 4096).min(content.len());
+            content[at..end].fill(0);
+        }
+        3 => content.truncate(at),
+        _ => {
+            let from = random() % content.len();
+            let len = (random() % 4096)
+                .min(content.len() - from)
+                .min(content.len() - at);
+            content.copy_within(from..from + len, at);
+        }
+    }
+}
+
+/// Puts a directory back as it was.
+fn restore(path: &Path, originals: &[(Vec<u8>, PathBuf)]) {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::remove_dir_all(path).unwrap();
+    drop(Directory::open(path).unwrap());
+    for (content, path) in originals {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        io::Write::write_all(&mut options.open(path).unwrap(), content).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c2_whatever_happens_to_the_files_no_byte_is_wrong() {
+    let world = World::new();
+    let tier = world.open();
+    let sizes = |number: u32| {
+        if number.is_multiple_of(5) {
+            LARGE
+        } else {
+            SMALL
+        }
+    };
+    for number in 0..40 {
+        put(&tier, number, sizes(number));
+    }
+    tier.flush().await.unwrap();
+    drop(tier);
+    let originals: Vec<_> = files(&world.path())
+        .into_iter()
+        .map(|path| (fs::read(&path).unwrap(), path))
+        .filter(|(content, _)| !content.is_empty())
+        .collect();
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap()
+    };
+    let (mut hits, mut misses) = (0, 0);
+    for round in 0..ROUNDS {
+        let (content, path) = &originals[random() % originals.len()];
+        let mut changed = content.clone();
+        for _ in 0..=random() % 3 {
+            mutate(&mut changed, &mut random);
+        }
+        if round % 10 == 0 {
+            // Two files in each other's place.
+            let (other, _) = &originals[random() % originals.len()];
+            changed.clone_from(other);
+        }
+        fs::write(path, changed).unwrap();
+        let tier = world.open();
+        for number in 0..40 {
+            match get(&tier, number, sizes(number)).await {
+                Found::Hit(_) => hits += 1,
+                _ => misses += 1,
+            }
+        }
+        drop(tier);
+        restore(&world.path(), &originals);
+    }
+    assert!(
+        hits > ROUNDS * 20 && misses > 0,
+        "{hits} hits, {misses} misses"
+    );
+}
+
+const ROUNDS: usize = 100;
