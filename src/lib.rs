@@ -44,6 +44,7 @@ pub use blossom_layers as layers;
 pub use blossom_layers::body::ReqBody as Body;
 
 #[cfg(feature = "cache-memory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
 pub use self::memo::{CacheManager, cached};
 pub use self::{
     batch::{Batch, Progress},

@@ -1,153 +1,178 @@
-//! Functions whose values are kept.
-
-use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+use std::{any::Any, fmt, future::Future, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CacheManager, CacheManagerStats, key_of};
+use super::{CacheManager, MemoStats};
+use crate::layers::{
+    cache::{key::canonical_json, tier::MemoryTier},
+    types::CacheKey,
+};
 
-/// A function whose values are kept for `ttl`, in a cache of its own in memory.
+/// A function whose results are kept: see [`cached`].
 ///
-/// A call with arguments that were used before gives the value of then. Equal calls at the same time
-/// are one; a failure is given to all of them and is not kept. The arguments are one value that serde
-/// can write: `()` for none, a tuple for several.
+/// Cheap to clone if the function is; clones share all.
+#[derive(Clone)]
+pub struct Cached<F, K = Unkeyed> {
+    manager: CacheManager,
+    name: Arc<str>,
+    ttl: Duration,
+    function: F,
+    key: K,
+}
+
+/// Makes a function that calls `function` only for arguments that it has not seen, and keeps each result
+/// for `ttl`.
 ///
-/// Use [`CacheManager::cached`] for functions that share a cache, or that shall survive a restart.
+/// The argument is any value that serde can write: `()` for none, a tuple for several. It is the key: in
+/// a form that does not depend on the order of a map, or another with [`Cached::key`]. Equal calls at
+/// the same time are one call. Errors pass through and are not kept.
+///
+/// It has a manager of its own, with room for 1,000 results and 64 MiB in memory.
+/// [`CacheManager::cached`] is the same on a manager that is shared.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = blossom::sandbox::Sandbox::start()?;
-/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
 /// use std::time::Duration;
 ///
-/// use blossom::cached;
+/// use blossom::{Blossom, cached, sandbox::Sandbox};
 ///
-/// let ask = cached(Duration::from_secs(3600), move |prompt: String| {
+/// let sandbox = Sandbox::start()?;
+/// let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let fast = cached(Duration::from_secs(60), |prompt: String| {
 ///     let client = client.clone();
 ///     async move { client.text().generate(prompt).await }
 /// });
-/// for _ in 0..100 {
-///     ask.call("What is AI?".to_owned()).await?;
-/// }
-/// assert_eq!(ask.stats().calls_saved(), 99);
-/// assert_eq!(ask.stats().hit_rate(), 99.0);
+///
+/// let first = fast.call("What is AI?".to_owned()).await?;
+/// let second = fast.call("What is AI?".to_owned()).await?;
+/// assert_eq!(first.content(), second.content());
+/// assert_eq!(fast.stats().calls_saved(), 1);
 /// # Ok(())
 /// # }
 /// ```
-pub fn cached<A, F, Fut, T, E>(ttl: Duration, function: F) -> Cached<A, F>
+pub fn cached<A, F, Fut>(ttl: Duration, function: F) -> Cached<F, Unkeyed>
 where
     F: Fn(A) -> Fut,
-    Fut: Future<Output = Result<T, E>>,
 {
-    Cached::new(CacheManager::in_memory(), String::new(), ttl, function)
+    let memory = MemoryTier::with_max_entries(64 << 20, 1000);
+    Cached::new(CacheManager::over(Arc::new(memory), ttl), "", ttl, function)
 }
 
-/// A function whose values are kept; see [`cached`].
-pub struct Cached<A, F> {
-    manager: CacheManager,
-    name: String,
-    ttl: Duration,
-    function: F,
-    key: Option<KeyOf<A>>,
-    arguments: PhantomData<fn(A)>,
-}
-
-type KeyOf<A> = Arc<dyn Fn(&A) -> String + Send + Sync>;
-
-impl<A, F> Cached<A, F> {
-    pub(super) fn new(manager: CacheManager, name: String, ttl: Duration, function: F) -> Self {
+impl<F> Cached<F, Unkeyed> {
+    pub(super) fn new(manager: CacheManager, name: &str, ttl: Duration, function: F) -> Self {
         Self {
             manager,
-            name,
+            name: name.into(),
             ttl,
             function,
-            key: None,
-            arguments: PhantomData,
+            key: Unkeyed,
         }
     }
 
-    /// Keys values by what `key` makes of the arguments, instead of by all of them.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), blossom::Error> {
-    /// # use std::time::Duration;
-    /// let length = blossom::cached(Duration::from_secs(60), |word: String| async move {
-    ///     Ok::<_, blossom::Error>(word.len())
-    /// })
-    /// .key(|word| word.to_lowercase());
-    /// length.call("Rust".to_owned()).await?;
-    /// length.call("RUST".to_owned()).await?;
-    /// assert_eq!(length.stats().hits, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Takes what `key` makes of the argument for the key, in place of the argument: any value that
+    /// serde can write. Arguments with the same key share a result.
     #[must_use]
-    pub fn key<K>(mut self, key: K) -> Self
+    pub fn key<A, Fut, T, K>(self, key: K) -> Cached<F, K>
     where
-        K: Fn(&A) -> String + Send + Sync + 'static,
+        F: Fn(A) -> Fut,
+        K: Fn(&A) -> T,
+        T: Serialize,
     {
-        self.key = Some(Arc::new(key));
-        self
+        Cached {
+            manager: self.manager,
+            name: self.name,
+            ttl: self.ttl,
+            function: self.function,
+            key,
+        }
     }
+}
 
-    /// What has happened so far: of its own cache, or of the manager that it was made of.
-    #[must_use]
-    pub fn stats(&self) -> CacheManagerStats {
-        self.manager.stats()
-    }
-
-    /// The value for `arguments`: one that is kept, or that of a call.
+impl<F, K> Cached<F, K> {
+    /// The result for `argument`: kept, or made now.
     ///
-    /// Arguments that serde cannot write have no key, and are a call each time.
-    ///
-    /// # Cancel safety
-    ///
-    /// When the call that makes the value is dropped, one of those who wait makes it.
+    /// An argument that serde cannot write as JSON is passed on, and its result not kept.
     ///
     /// # Errors
     ///
-    /// Those of the function.
-    pub async fn call<Fut, T, E>(&self, arguments: A) -> Result<T, E>
+    /// What the function says.
+    pub async fn call<A, T, E, Fut>(&self, argument: A) -> Result<T, E>
     where
-        A: Serialize,
         F: Fn(A) -> Fut,
+        K: KeyOf<A>,
         Fut: Future<Output = Result<T, E>>,
-        T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
-        E: Clone + Send + Sync + 'static,
+        T: Serialize + DeserializeOwned,
+        E: Any,
     {
-        // A key of the caller's own and the arguments are of different kinds, and never meet.
-        let key = match &self.key {
-            Some(key) => key_of(&[self.name.as_bytes(), b"key", key(&arguments).as_bytes()]),
-            None => match serde_json::to_vec(&arguments) {
-                Ok(json) => key_of(&[self.name.as_bytes(), b"arguments", &json]),
-                Err(_) => return (self.function)(arguments).await,
-            },
-        };
-        let call = || (self.function)(arguments);
-        self.manager.fetch(key, self.ttl, call).await
-    }
-}
-
-impl<A, F: Clone> Clone for Cached<A, F> {
-    fn clone(&self) -> Self {
-        Self {
-            manager: self.manager.clone(),
-            name: self.name.clone(),
-            ttl: self.ttl,
-            function: self.function.clone(),
-            key: self.key.clone(),
-            arguments: PhantomData,
+        match self.key_of(&argument) {
+            Some(key) => {
+                let make = || (self.function)(argument);
+                self.manager.make(key, self.ttl, make).await
+            }
+            None => (self.function)(argument).await,
         }
     }
+
+    /// Forgets the result for `argument`.
+    #[expect(
+        clippy::unused_async,
+        reason = "a tier that has to wait must not change it"
+    )]
+    pub async fn forget<A>(&self, argument: &A)
+    where
+        K: KeyOf<A>,
+    {
+        if let Some(key) = self.key_of(argument) {
+            self.manager.forget(&key);
+        }
+    }
+
+    /// What was done so far, by all that is built on the manager.
+    #[must_use]
+    pub fn stats(&self) -> MemoStats {
+        self.manager.stats()
+    }
+
+    fn key_of<A>(&self, argument: &A) -> Option<CacheKey>
+    where
+        K: KeyOf<A>,
+    {
+        // In canonical form, since maps come in any order.
+        let text = canonical_json(&self.key.key_of(argument)?)?;
+        Some(self.manager.key_of_call(&self.name, &text))
+    }
 }
 
-impl<A, F> fmt::Debug for Cached<A, F> {
+impl<F, K> fmt::Debug for Cached<F, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cached")
             .field("name", &self.name)
             .field("ttl", &self.ttl)
+            .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+/// What is the key of an argument. Implemented for closures.
+pub trait KeyOf<A> {
+    /// The key as a JSON text, if it can be written.
+    fn key_of(&self, argument: &A) -> Option<Vec<u8>>;
+}
+
+/// The whole argument is the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Unkeyed;
+
+impl<A: Serialize> KeyOf<A> for Unkeyed {
+    fn key_of(&self, argument: &A) -> Option<Vec<u8>> {
+        serde_json::to_vec(argument).ok()
+    }
+}
+
+impl<A, T: Serialize, K: Fn(&A) -> T> KeyOf<A> for K {
+    fn key_of(&self, argument: &A) -> Option<Vec<u8>> {
+        serde_json::to_vec(&self(argument)).ok()
     }
 }

@@ -1,74 +1,89 @@
-//! What has happened to a cache of values.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::layers::cache::TierStats;
 
-/// Counts as they happen.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    coalesced: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn looked_up(&self, found: bool) {
-        let count = if found { &self.hits } else { &self.misses };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn coalesced(&self) {
-        self.coalesced.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn read(&self, tier: &TierStats) -> CacheManagerStats {
-        CacheManagerStats {
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.load(Ordering::Relaxed),
-            coalesced: self.coalesced.load(Ordering::Relaxed),
-            tier: *tier,
-        }
-    }
-}
-
-/// What has happened to a [`CacheManager`](super::CacheManager) so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a [`CacheManager`](super::CacheManager) has done since it was made, by all that is built on it.
+///
+/// `hits + coalesced + misses` is the number of times that a value was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct CacheManagerStats {
-    /// Lookups that found a value.
+pub struct MemoStats {
+    /// Values that were there.
     pub hits: u64,
-    /// Lookups that found none; each of a cached function is a call of it.
-    pub misses: u64,
-    /// Lookups that waited for a value which another was making.
+    /// Values that somebody else was just making.
     pub coalesced: u64,
-    /// What the storage below tells.
-    pub tier: TierStats,
+    /// Values that were not there.
+    pub misses: u64,
+    /// Values that are kept now, in memory and on disk.
+    pub entries: u64,
+    /// Their weight in bytes.
+    pub weight_bytes: u64,
 }
 
-impl CacheManagerStats {
-    /// All lookups.
+impl MemoStats {
+    /// How much of what was asked for needed no call, in percent: 0.0 to 100.0.
     #[must_use]
-    pub const fn lookups(&self) -> u64 {
-        self.hits
-            .saturating_add(self.misses)
-            .saturating_add(self.coalesced)
+    #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
+    pub fn hit_rate(&self) -> f64 {
+        let asked = self.calls_saved().saturating_add(self.misses);
+        if asked == 0 {
+            return 0.0;
+        }
+        100.0 * self.calls_saved() as f64 / asked as f64
     }
 
-    /// Lookups that needed no call of their own.
+    /// How many calls were not made.
     #[must_use]
     pub const fn calls_saved(&self) -> u64 {
         self.hits.saturating_add(self.coalesced)
     }
+}
 
-    /// The share of lookups that needed no call of their own, in percent, 0.0 to 100.0; 0.0 without
-    /// lookups.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a share is an estimate")]
-    pub fn hit_rate(&self) -> f64 {
-        match self.lookups() {
-            0 => 0.0,
-            lookups => self.calls_saved() as f64 * 100.0 / lookups as f64,
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    hits: AtomicU64,
+    coalesced: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn hit(&self) {
+        self.hits.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn coalesced(&self) {
+        self.coalesced.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn miss(&self) {
+        self.misses.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn stats(&self, tier: &TierStats) -> MemoStats {
+        MemoStats {
+            hits: self.hits.load(Relaxed),
+            coalesced: self.coalesced.load(Relaxed),
+            misses: self.misses.load(Relaxed),
+            entries: tier.entries,
+            weight_bytes: tier.weight_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_in_percent_and_zero_of_nothing() {
+        assert!(MemoStats::default().hit_rate().abs() < f64::EPSILON);
+        let stats = MemoStats {
+            hits: 1,
+            coalesced: 2,
+            misses: 1,
+            ..MemoStats::default()
+        };
+        assert!((stats.hit_rate() - 75.0).abs() < f64::EPSILON);
+        assert_eq!(stats.calls_saved(), 3);
     }
 }

@@ -1,270 +1,384 @@
-//! Values of one's own, and functions whose values are kept.
+//! Values that are kept, and functions whose results are.
 
 use std::{
-    collections::BTreeMap,
-    convert::Infallible,
+    collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    task::Poll,
     time::Duration,
 };
 
-use blossom::{CacheManager, Error, ErrorKind, cached, memo::Cached};
-use futures_util::future::{join_all, select};
+use blossom::{Blossom, CacheManager, Error, ErrorKind, Text, cached, sandbox::Sandbox};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Recipe {
     name: String,
-    grams: BTreeMap<String, f64>,
+    steps: Vec<String>,
+    minutes: Option<f64>,
 }
 
-/// A function that counts its calls and takes two seconds; prompts with "fail" fail.
-fn slow() -> (Arc<AtomicUsize>, impl AsyncAnswer) {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counter = calls.clone();
-    let function = move |prompt: String| {
-        let counter = counter.clone();
-        async move {
-            counter.fetch_add(1, Ordering::SeqCst);
-            sleep(Duration::from_secs(2)).await;
-            match prompt.contains("fail") {
-                true => Err(format!("no answer to {prompt}")),
-                false => Ok(format!("answer to {prompt}")),
-            }
-        }
-    };
-    (calls, function)
-}
-
-trait AsyncAnswer: Fn(String) -> Self::Future {
-    type Future: Future<Output = Result<String, String>>;
-}
-
-impl<F, Fut> AsyncAnswer for F
-where
-    F: Fn(String) -> Fut,
-    Fut: Future<Output = Result<String, String>>,
-{
-    type Future = Fut;
-}
-
-fn count(calls: &AtomicUsize) -> usize {
-    calls.load(Ordering::SeqCst)
+fn recipe() -> Recipe {
+    Recipe {
+        name: "soup".to_owned(),
+        steps: vec!["chop".to_owned(), "boil".to_owned()],
+        minutes: Some(20.5),
+    }
 }
 
 fn manager() -> CacheManager {
     CacheManager::builder().build().unwrap()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_hundred_equal_calls_are_one_and_99_are_saved() {
-    let (calls, function) = slow();
-    let ask = cached(HOUR, function);
+/// Counts its calls.
+#[derive(Clone, Default)]
+struct Counter(Arc<AtomicUsize>);
 
-    let start = Instant::now();
-    for _ in 0..100 {
-        assert_eq!(ask.call("AI".into()).await.unwrap(), "answer to AI");
+impl Counter {
+    fn call(&self) -> usize {
+        self.0.fetch_add(1, Relaxed) + 1
     }
 
-    assert_eq!(
-        start.elapsed(),
-        Duration::from_secs(2),
-        "a hit takes no time"
-    );
-    let stats = ask.stats();
-    assert_eq!((count(&calls), stats.calls_saved()), (1, 99));
-    assert!((stats.hit_rate() - 99.0).abs() < 1e-9);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hundred_equal_calls_at_once_are_one() {
-    let (calls, function) = slow();
-    let ask = cached(HOUR, function);
-
-    let answers = join_all((0..100).map(|_| ask.call("AI".into()))).await;
-
-    assert!(
-        answers
-            .iter()
-            .all(|answer| answer.as_deref() == Ok("answer to AI"))
-    );
-    let stats = ask.stats();
-    assert_eq!((count(&calls), stats.misses, stats.coalesced), (1, 1, 99));
-    assert!((stats.hit_rate() - 99.0).abs() < 1e-9);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_caller_that_makes_the_value_may_leave() {
-    let (calls, function) = slow();
-    let ask = cached(HOUR, function);
-
-    let mut others = join_all((0..10).map(|_| ask.call("AI".into())));
-    {
-        let leader = Box::pin(ask.call("AI".into()));
-        let leaves = Box::pin(sleep(Duration::from_secs(1)));
-        drop(select(leader, leaves).await);
+    fn calls(&self) -> usize {
+        self.0.load(Relaxed)
     }
-    let answers = (&mut others).await;
-
-    assert!(answers.iter().all(Result::is_ok));
-    assert!(count(&calls) <= 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_shared_and_not_kept() {
-    let (calls, function) = slow();
-    let ask = cached(HOUR, function);
-
-    let answers = join_all((0..10).map(|_| ask.call("fail".into()))).await;
+async fn keeps_any_value_until_its_time_has_come() {
+    let cache = manager();
     assert!(
-        answers
-            .iter()
-            .all(|answer| answer.as_deref() == Err(&"no answer to fail".into()))
-    );
-    assert_eq!(count(&calls), 1);
-
-    ask.call("fail".into()).await.unwrap_err();
-    assert_eq!(count(&calls), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_ends_one_call_and_the_key_is_free_again() {
-    let manager = manager();
-    let first = manager.clone();
-    #[expect(clippy::disallowed_methods, reason = "a panic is caught by its task")]
-    let panicked = tokio::task::spawn(async move {
-        let make = || async { panic!("as asked") };
-        first
-            .get_or_insert_with::<u8, Infallible, _, _>("k", HOUR, make)
+        cache
+            .set("recipe", &recipe(), Duration::from_secs(60))
             .await
-    });
-    assert!(panicked.await.unwrap_err().is_panic());
+    );
+    assert!(cache.set("number", &7, None).await);
+    assert!(cache.set("text", "a &str", HOUR).await);
 
-    let made = manager.get_or_insert_with("k", HOUR, || async { Ok::<_, Infallible>(7_u8) });
-    assert_eq!(made.await, Ok(7));
-}
+    assert!(cache.exists("recipe").await && !cache.exists("other").await);
+    assert_eq!(cache.get("recipe").await, Some(recipe()));
+    assert_eq!(cache.get("number").await, Some(7));
+    assert_eq!(cache.get::<String>("text").await.unwrap(), "a &str");
+    // A value of another type is none.
+    assert_eq!(cache.get::<Recipe>("number").await, None);
 
-#[tokio::test(start_paused = true)]
-async fn each_value_has_a_time_to_live_of_its_own() {
-    let cache = manager();
-    cache.set("short", "a", Duration::from_secs(1)).await;
-    cache.set("long", "b", HOUR).await;
-    cache.set("ever", "c", Duration::MAX).await;
-    assert!(!cache.set("never", "d", Duration::ZERO).await);
-
-    // One that is read all the time dies all the same.
-    for _ in 0..9 {
-        assert!(cache.exists("short").await);
-        sleep(Duration::from_millis(110)).await;
-    }
-    sleep(Duration::from_millis(10)).await;
-
-    assert!(!cache.exists("short").await && !cache.exists("never").await);
-    assert_eq!(cache.get::<String>("long").await.as_deref(), Some("b"));
-    sleep(HOUR * 1000).await;
-    assert!(!cache.exists("long").await && cache.exists("ever").await);
-}
-
-#[tokio::test(start_paused = true)]
-async fn values_are_of_any_type_and_another_type_is_no_value() {
-    let cache = manager();
-    let recipe = Recipe {
-        name: "Brot".into(),
-        grams: [("Mehl".to_owned(), 500.5)].into(),
-    };
-    assert!(cache.set("recipe", &recipe, HOUR).await);
-    assert!(cache.set("list", &vec![1, 2, 3], HOUR).await);
-    assert!(cache.set("nothing", &(), HOUR).await);
-
-    assert_eq!(cache.get::<Recipe>("recipe").await, Some(recipe));
-    assert_eq!(cache.get::<Vec<u8>>("list").await, Some(vec![1, 2, 3]));
-    assert_eq!(cache.get::<()>("nothing").await, Some(()));
-    assert_eq!(cache.get::<u64>("recipe").await, None);
-    let stats = cache.stats();
-    assert_eq!((stats.hits, stats.misses), (3, 1));
-
-    cache.remove("recipe").await;
+    tokio::time::advance(Duration::from_secs(60)).await;
     assert!(!cache.exists("recipe").await);
-    cache.clear().await;
-    assert!(!cache.exists("list").await && !cache.exists("nothing").await);
+    assert_eq!(cache.get::<Recipe>("recipe").await, None);
+    assert_eq!(cache.get("number").await, Some(7));
+    tokio::time::advance(HOUR).await;
+    assert!(!cache.exists("number").await);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_value_that_was_asked_for_before_a_clear_is_not_kept_after_it() {
-    let (calls, function) = slow();
+#[tokio::test]
+async fn forgets_one_value_or_all() {
     let cache = manager();
-    let ask = cache.cached("ask", HOUR, function);
-
-    let clear = async {
-        sleep(Duration::from_secs(1)).await;
-        cache.clear().await;
-    };
-    let (answer, ()) = tokio::join!(ask.call("AI".into()), clear);
-    answer.unwrap();
-    ask.call("AI".into()).await.unwrap();
-
-    assert_eq!(count(&calls), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn functions_of_one_manager_share_it_and_their_names_tell_them_apart() {
-    let cache = manager();
-    let twice: Cached<u32, _> =
-        cache.cached(
-            "twice",
-            HOUR,
-            |n: u32| async move { Ok::<_, Infallible>(n * 2) },
-        );
-    let square = cache.cached("square", HOUR, |n: u32| async move {
-        Ok::<_, Infallible>(n * n)
-    });
-    let add = cache.cached("add", HOUR, |(a, b): (u32, u32)| async move {
-        Ok::<_, Infallible>(a + b)
-    });
-    let none = cache.cached("none", HOUR, |()| async { Ok::<_, Infallible>(1) });
-
-    for _ in 0..2 {
-        assert_eq!(twice.call(5).await, Ok(10));
-        assert_eq!(square.call(5).await, Ok(25));
-        assert_eq!(add.call((1, 2)).await, Ok(3));
-        assert_eq!(add.call((12, 0)).await, Ok(12));
-        assert_eq!(none.call(()).await, Ok(1));
+    for key in ["a", "b", "c"] {
+        cache.set(key, &1, HOUR).await;
     }
+    cache.remove("a").await;
+    assert!(!cache.exists("a").await && cache.exists("b").await);
 
-    let stats = cache.stats();
-    assert_eq!((stats.misses, stats.hits), (5, 5));
-    assert_eq!(stats, twice.stats());
+    cache.clear().await;
+    assert!(!cache.exists("b").await);
+    cache.set("b", &2, HOUR).await;
+    assert_eq!(cache.get("b").await, Some(2));
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_most_items_hold() {
+#[tokio::test]
+async fn holds_no_more_items_than_it_was_told() {
     let cache = CacheManager::builder()
         .max_memory_items(10)
         .build()
         .unwrap();
-    for n in 0..1000 {
-        cache.set(&n.to_string(), &n, HOUR).await;
-    }
-    let mut there = 0;
-    for n in 0..1000 {
-        there += usize::from(cache.exists(&n.to_string()).await);
+    for number in 0..50 {
+        cache.set(&number.to_string(), &number, HOUR).await;
     }
 
-    assert!((1..=10).contains(&there), "{there}");
+    assert_eq!(cache.stats().entries, 10);
+    assert_eq!(cache.get("49").await, Some(49));
+    assert!(!cache.exists("0").await);
 }
 
-#[test]
-fn a_cache_that_keeps_nothing_is_refused() {
-    let error: Error = CacheManager::builder()
-        .max_memory_items(0)
-        .build()
-        .unwrap_err();
+#[tokio::test]
+async fn what_serde_cannot_write_is_not_kept() {
+    let cache = manager();
+    cache.set("map", &1, HOUR).await;
+    // A list is no name of a member.
+    let map = HashMap::from([(vec![1], 2)]);
 
-    assert_eq!(error.kind(), ErrorKind::Builder);
-    assert!(error.to_string().contains("max_memory_items of 0"));
+    assert!(!cache.set("map", &map, HOUR).await);
+    assert!(!cache.exists("map").await);
+}
+
+#[tokio::test]
+async fn a_hundred_equal_calls_are_one() {
+    let (cache, counter) = (manager(), Counter::default());
+    let calls = (0..100).map(|_| {
+        cache.get_or_insert_with("key", HOUR, async || {
+            let call = counter.call();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok::<_, Error>(call)
+        })
+    });
+
+    let values = join_all(calls).await;
+
+    assert!(values.into_iter().all(|value| value.unwrap() == 1));
+    let stats = cache.stats();
+    assert_eq!(
+        (counter.calls(), stats.misses, stats.calls_saved()),
+        (1, 1, 99)
+    );
+    assert!((stats.hit_rate() - 99.0).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn one_after_the_other_a_hundred_calls_are_one_as_well() {
+    let counter = Counter::default();
+    let calls = counter.clone();
+    let fast = cached(HOUR, move |text: String| {
+        let calls = calls.clone();
+        async move {
+            calls.call();
+            Ok::<_, Error>(text.len())
+        }
+    });
+    for _ in 0..100 {
+        assert_eq!(fast.call("hello".to_owned()).await.unwrap(), 5);
+    }
+
+    let stats = fast.stats();
+    assert_eq!(
+        (counter.calls(), stats.hits, stats.calls_saved()),
+        (1, 99, 99)
+    );
+    assert!((stats.hit_rate() - 99.0).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn whoever_gives_up_passes_the_turn_on() {
+    let (cache, counter) = (manager(), Counter::default());
+    let call = async |hangs: bool| {
+        let made = cache.get_or_insert_with("key", HOUR, async || {
+            counter.call();
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Error>(7)
+        });
+        made.await.unwrap()
+    };
+    let mut first = Box::pin(call(true));
+    let mut second = Box::pin(call(false));
+    for call in [&mut first, &mut second] {
+        let once = std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending()));
+        assert!(once.await);
+    }
+
+    drop(first);
+
+    assert_eq!((second.await, counter.calls()), (7, 2));
+    assert_eq!(cache.stats().entries, 1);
+}
+
+#[tokio::test]
+async fn an_error_passes_through_is_shared_by_those_who_wait_and_not_kept() {
+    let (cache, counter) = (manager(), Counter::default());
+    let call = || {
+        cache.get_or_insert_with("key", HOUR, async || {
+            counter.call();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Err::<i32, _>(Blossom::builder().build().unwrap_err())
+        })
+    };
+    let errors = join_all((0..10).map(|_| call())).await;
+    assert!(
+        errors
+            .iter()
+            .all(|error| error.as_ref().unwrap_err().kind() == ErrorKind::Builder)
+    );
+    assert_eq!(counter.calls(), 1);
+
+    call().await.unwrap_err();
+    assert_eq!(counter.calls(), 2);
+    assert!(!cache.exists("key").await);
+}
+
+#[tokio::test]
+async fn an_error_of_any_other_type_is_each_callers_own() {
+    let (cache, counter) = (manager(), Counter::default());
+    let call = |works: bool| {
+        let counter = &counter;
+        cache.get_or_insert_with("key", HOUR, async move || {
+            let call = counter.call();
+            tokio::task::yield_now().await;
+            if works {
+                Ok(call)
+            } else {
+                Err(format!("call {call}"))
+            }
+        })
+    };
+    let results = join_all([call(false), call(false), call(true), call(false)]).await;
+
+    assert_eq!(results[0], Err("call 1".to_owned()));
+    assert_eq!(results[1], Err("call 2".to_owned()));
+    // Once somebody has a value the others get it.
+    assert_eq!(results[2..], [Ok(3), Ok(3)]);
+}
+
+#[tokio::test]
+async fn functions_key_by_name_and_arguments_or_as_they_are_told() {
+    let (cache, counter) = (manager(), Counter::default());
+    let function = |name: &str| {
+        let counter = counter.clone();
+        cache.cached(name, HOUR, move |(text, number): (String, u32)| {
+            let call = counter.call();
+            async move { Ok::<_, Error>(format!("{text}{number} by call {call}")) }
+        })
+    };
+    let (one, other) = (function("one"), function("other"));
+    let argument = |text: &str, number| (text.to_owned(), number);
+
+    assert_eq!(one.call(argument("a", 1)).await.unwrap(), "a1 by call 1");
+    assert_eq!(one.call(argument("a", 1)).await.unwrap(), "a1 by call 1");
+    assert_eq!(one.call(argument("a", 2)).await.unwrap(), "a2 by call 2");
+    assert_eq!(other.call(argument("a", 1)).await.unwrap(), "a1 by call 3");
+    // A function of the same name shares; one with a key of its own shares by that.
+    assert_eq!(
+        function("one").call(argument("a", 2)).await.unwrap(),
+        "a2 by call 2"
+    );
+    let by_text = function("by text").key(|argument| argument.0.to_lowercase());
+    assert_eq!(
+        by_text.call(argument("A", 1)).await.unwrap(),
+        "A1 by call 4"
+    );
+    assert_eq!(
+        by_text.call(argument("a", 9)).await.unwrap(),
+        "A1 by call 4"
+    );
+    assert_eq!(cache.stats().calls_saved(), 3);
+}
+
+#[tokio::test]
+async fn maps_are_the_same_argument_in_any_order() {
+    let counter = Counter::default();
+    let calls = counter.clone();
+    let fast = cached(HOUR, move |map: HashMap<String, u32>| {
+        calls.call();
+        async move { Ok::<_, Error>(map.len()) }
+    });
+    for _ in 0..20 {
+        // Each has an order of its own.
+        let map = (0..20).map(|number| (number.to_string(), number)).collect();
+        fast.call(map).await.unwrap();
+    }
+    assert_eq!(counter.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_function_without_arguments_and_one_whose_result_is_forgotten() {
+    let counter = Counter::default();
+    let calls = counter.clone();
+    let fast = cached(HOUR, move |(): ()| {
+        let call = calls.call();
+        async move { Ok::<_, Error>(call) }
+    });
+    assert_eq!(
+        (fast.call(()).await.unwrap(), fast.call(()).await.unwrap()),
+        (1, 1)
+    );
+
+    fast.forget(&()).await;
+    assert_eq!(fast.call(()).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn answers_of_the_client_are_kept_as_they_were() {
+    let sandbox = Sandbox::start().unwrap();
+    let client = Blossom::builder()
+        .base_url(sandbox.base_url())
+        .build()
+        .unwrap();
+    let fast = cached(HOUR, |prompt: String| {
+        let client = client.clone();
+        async move { client.text().generate(prompt).await }
+    });
+    let prompt = || "What is AI?".to_owned();
+
+    let first: Text = fast.call(prompt()).await.unwrap();
+    let second = fast.call(prompt()).await.unwrap();
+
+    assert_eq!(first.content(), second.content());
+    assert_eq!(first.usage(), second.usage());
+    assert_eq!(sandbox.count(), 1);
+}
+
+#[cfg(feature = "cache-disk")]
+mod disk {
+    use super::*;
+
+    #[tokio::test]
+    async fn values_on_disk_survive_a_restart_and_those_that_fell_out_of_memory_are_found_there() {
+        let root = tempfile::tempdir().unwrap();
+        let open = || {
+            let builder = CacheManager::builder().max_memory_items(2).ttl(HOUR);
+            builder
+                .enable_disk_cache(true)
+                .cache_dir(root.path().join("cache"))
+                .build()
+                .unwrap()
+        };
+        let cache = open();
+        for number in 0..10 {
+            cache.set(&number.to_string(), &number, None).await;
+        }
+        cache.flush().await.unwrap();
+        drop(cache);
+
+        let cache = open();
+        for number in 0..10 {
+            assert_eq!(cache.get(&number.to_string()).await, Some(number));
+        }
+        cache.clear().await;
+        drop(cache);
+        assert!(!open().exists("1").await);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_cannot_be_used_is_said_when_it_is_built() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("cache");
+        let first = CacheManager::builder().cache_dir(&path).build().unwrap();
+
+        let error = CacheManager::builder()
+            .cache_dir(&path)
+            .build()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Builder);
+        assert!(error.to_string().contains("another process"), "{error}");
+        drop(first);
+        CacheManager::builder().cache_dir(&path).build().unwrap();
+
+        let error = CacheManager::builder()
+            .enable_disk_cache(true)
+            .build()
+            .unwrap_err();
+        assert!(error.to_string().contains(".cache_dir(path)"));
+        // Without a disk the directory is not touched.
+        let off = root.path().join("off");
+        CacheManager::builder()
+            .cache_dir(&off)
+            .enable_disk_cache(false)
+            .build()
+            .unwrap();
+        assert!(!off.exists());
+    }
 }

@@ -56,6 +56,18 @@ mod policy;
 mod request;
 
 pub use self::policy::{AddToKey, CanonicalKey, Nothing};
+use crate::types::CacheKey;
+
+/// The key of something that is no request, such as a value under a name.
+///
+/// Two keys are equal if both the kind and the name are; they never equal the key of a request.
+#[must_use]
+pub fn of_value(kind: &str, name: &[u8]) -> CacheKey {
+    let length = (kind.len() as u64).to_le_bytes();
+    policy::digest(VALUE, &[&length, kind.as_bytes(), name])
+}
+
+const VALUE: &[u8; 32] = b"blossom-layers key of some value";
 
 /// The canonical form of a JSON text, or `None` if it has none.
 ///

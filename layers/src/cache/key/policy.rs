@@ -258,7 +258,7 @@ impl Shared {
 ///
 /// Up to a few kibibytes SHA-256 is faster, by the instructions that processors have for it; beyond,
 /// BLAKE3, which does several parts of a text at once.
-fn digest(context: &[u8; 32], parts: &[&[u8]]) -> CacheKey {
+pub(super) fn digest(context: &[u8; 32], parts: &[&[u8]]) -> CacheKey {
     let mut output = [0; 64];
     let (bytes, check) = output.split_at_mut(32);
     if parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT {
