@@ -15,6 +15,9 @@
 )]
 
 pub mod batch;
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub mod blocking;
 mod builder;
 pub mod client;
 #[cfg(feature = "config")]

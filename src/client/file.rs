@@ -82,6 +82,19 @@ impl Save {
     }
 }
 
+#[cfg(feature = "blocking")]
+impl Save {
+    /// Waits for the file on this thread, for callers without async. Needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// Those of the future.
+    #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+    pub fn wait(self) -> Result<()> {
+        crate::blocking::park_on(self)
+    }
+}
+
 impl Future for Save {
     type Output = Result<()>;
 

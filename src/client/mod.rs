@@ -55,6 +55,12 @@ pub use self::{
     cache::ClientCache,
     warm::{Warm, WarmInput, WarmOptions, Warmed, Warming},
 };
+#[cfg(feature = "blocking")]
+pub(crate) use self::{
+    audio::speak_settings,
+    image::draw_settings,
+    text::{chat_settings, generate_settings},
+};
 use crate::{
     Builder, Endpoint, Result,
     builder::{FromService, Settings},

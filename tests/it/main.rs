@@ -9,6 +9,7 @@
 mod api;
 mod architecture;
 mod batch;
+mod blocking;
 mod cache;
 mod client;
 mod conversation;

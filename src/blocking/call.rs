@@ -1,0 +1,219 @@
+//! Calls in the making.
+
+use std::{fmt, future::IntoFuture, sync::Arc, time::Duration};
+
+use super::{Blossom, TextStream, workers::Workers};
+use crate::{
+    Result,
+    client::{
+        Chat, Draw, Generate, Models, Speak, chat_settings, draw_settings, generate_settings,
+        speak_settings,
+    },
+    protocol::{
+        AspectRatio, AudioOutput, ChatRequest, Message, Modality, Quality, ReasoningEffort,
+        Resolution, ResponseFormat, Safety, SearchContext, SpeechFormat, Stop, Tool, ToolChoice,
+    },
+};
+
+/// A call in the making: the async one with its settings, and [`send`](Self::send) in place of
+/// `.await`.
+///
+/// It owns a clone of the client: it can be stored, and moved to another thread.
+#[derive(Clone)]
+#[must_use = "a call does nothing until it is sent"]
+pub struct Call<C> {
+    workers: Arc<Workers>,
+    call: C,
+}
+
+impl<C> Call<C> {
+    pub(super) const fn new(workers: Arc<Workers>, call: C) -> Self {
+        Self { workers, call }
+    }
+
+    /// The async call inside, to be awaited elsewhere.
+    pub fn into_inner(self) -> C {
+        self.call
+    }
+
+    fn map<D>(self, change: impl FnOnce(C) -> D) -> Call<D> {
+        Call::new(self.workers, change(self.call))
+    }
+}
+
+impl<C, T> Call<C>
+where
+    C: IntoFuture<Output = Result<T>, IntoFuture: Send> + Send + 'static,
+    T: Send + 'static,
+{
+    /// Makes the call and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// Those of the async call.
+    pub fn send(self) -> Result<T> {
+        let Self { workers, call } = self;
+        workers.wait(async move { call.await })?
+    }
+}
+
+/// Nothing of the prompt is shown.
+impl<C> fmt::Debug for Call<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+/// Writes the entry to one family of calls.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident { $(
+        $(#[$call_doc:meta])*
+        $method:ident($($value:ident: $type:ty),*) -> $call:ty = $family:ident;
+    )* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name<'a> {
+            client: &'a Blossom,
+        }
+
+        impl<'a> $name<'a> {
+            pub(super) const fn new(client: &'a Blossom) -> Self {
+                Self { client }
+            }
+
+            $(
+                $(#[$call_doc])*
+                pub fn $method(&self, $($value: $type),*) -> Call<$call> {
+                    self.client.call(self.client.client.$family().$method($($value),*))
+                }
+            )*
+        }
+    )*};
+}
+
+calls! {
+    /// Text calls; see [`Blossom::text`].
+    TextCalls {
+        /// The answer to one prompt.
+        generate(prompt: impl Into<String>) -> Generate = text;
+        /// The answer to a conversation.
+        chat(messages: impl IntoIterator<Item = impl Into<Message>>) -> Chat = text;
+        /// The models that write.
+        models() -> Models = text;
+    }
+    /// Image calls; see [`Blossom::image`].
+    ImageCalls {
+        /// An image of a prompt.
+        generate(prompt: impl Into<String>) -> Draw = image;
+        /// The models that draw.
+        models() -> Models = image;
+    }
+    /// Audio calls; see [`Blossom::audio`].
+    AudioCalls {
+        /// A text, spoken.
+        speak(text: impl Into<String>) -> Speak = audio;
+        /// The models that speak.
+        models() -> Models = audio;
+    }
+}
+
+/// Writes the settings of a call, which are those of the async one.
+macro_rules! forward {
+    ($($(#[$doc:meta])* $name:ident($($value:ident: $type:ty),*);)*) => {$(
+        $(#[$doc])*
+        pub fn $name(self, $($value: $type),*) -> Self {
+            self.map(|call| call.$name($($value),*))
+        }
+    )*};
+}
+
+/// Writes the settings that every call has.
+macro_rules! options {
+    ($($call:ident),*) => {$(
+        impl Call<$call> {
+            forward! {
+                /// Adds a header to the request. One that is not legal is refused when the call is
+                /// made.
+                header(name: &str, value: &str);
+                /// Gives this call `timeout` in all, to the end of its body. The client's own
+                /// `total_timeout` holds if it is shorter.
+                timeout(timeout: Duration);
+            }
+        }
+    )*};
+}
+
+options!(Generate, Chat, Draw, Speak, Models);
+
+impl Call<Generate> {
+    generate_settings!(forward);
+}
+
+impl Call<Chat> {
+    chat_settings!(forward);
+    forward! {
+        /// The request, to set what has no method of its own here.
+        request(change: impl FnOnce(ChatRequest) -> ChatRequest);
+    }
+}
+
+impl Call<Draw> {
+    draw_settings!(forward);
+}
+
+impl Call<Speak> {
+    speak_settings!(forward);
+}
+
+/// Writes what text calls can do besides.
+macro_rules! streams {
+    ($($call:ident),*) => {$(
+        impl Call<$call> {
+            /// Opens a stream of the answer.
+            ///
+            /// # Errors
+            ///
+            /// Those of the async call.
+            pub fn stream(self) -> Result<TextStream> {
+                let Self { workers, call } = self;
+                let inner = workers.wait(async move { call.stream().await })??;
+                Ok(TextStream::new(workers, inner))
+            }
+
+            /// The answer as a value of the type that it is asked for.
+            ///
+            /// # Errors
+            ///
+            /// Those of the async call.
+            #[cfg(feature = "schema")]
+            #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
+            pub fn parse<T>(self) -> Result<crate::client::Typed<T>>
+            where
+                T: serde::de::DeserializeOwned + schemars::JsonSchema + Send + 'static,
+            {
+                let Self { workers, call } = self;
+                workers.wait(async move { call.parse::<T>().await })?
+            }
+        }
+    )*};
+}
+
+streams!(Generate, Chat);
+
+impl Call<Generate> {
+    /// The same as a chat, to set what only a chat has.
+    pub fn into_chat(self) -> Call<Chat> {
+        self.map(Generate::into_chat)
+    }
+}
+
+impl Call<Draw> {
+    /// The URL of the image: nothing is sent, and it never holds a key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Draw::url`](crate::client::Draw::url).
+    pub fn url(&self) -> Result<String> {
+        self.call.url()
+    }
+}

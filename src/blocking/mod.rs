@@ -1,0 +1,173 @@
+//! The client without async, for programs and threads that have no runtime.
+//!
+//! [`Blossom`] makes the same calls as [`crate::Blossom`], with the same settings; in place of
+//! `.await` stands [`send()`](Call::send), and a stream is an iterator.
+//!
+//! It can be used from any thread, also from one that runs a runtime: calls are made on a runtime of
+//! its own, of two threads, which a client shares with its clones, and the caller's thread is parked
+//! meanwhile. (Inside a runtime that thread is a worker which does nothing else as long: it delays
+//! other tasks, but it never waits for itself.)
+//!
+//! A call costs two thread wake-ups over the async one: the runtime's, and the caller's when its
+//! answer is there. A piece of a stream costs the latter only.
+//!
+//! What has no method here is done by [`block_on`](Blossom::block_on) with the
+//! [async client](Blossom::client) inside.
+//!
+//! # Example
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("cat.jpg");
+//! use blossom::{Blossom, sandbox::Sandbox};
+//!
+//! let sandbox = Sandbox::start()?;
+//! let client = Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+//!
+//! let answer = client.text().generate("What is Rust?").max_tokens(200).send()?;
+//! println!("{answer}");
+//!
+//! let mut stream = client.text().generate("Write a story").stream()?;
+//! for delta in &mut stream {
+//!     print!("{}", delta?);
+//! }
+//! let whole = stream.finish()?; // an error if the stream was cut
+//! # assert!(whole.usage().is_some());
+//!
+//! let image = client.image().generate("a cat").size(64, 64).send()?;
+//! image.save(path).wait()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod call;
+mod stream;
+mod workers;
+
+use std::{fmt, future::Future, sync::Arc};
+
+use self::workers::Workers;
+pub(crate) use self::workers::park_on;
+pub use self::{
+    call::{AudioCalls, Call, ImageCalls, TextCalls},
+    stream::TextStream,
+};
+use crate::{Builder, Endpoint, Result, client::Models};
+
+/// The client without async. See the [module docs](self).
+///
+/// Cheap to clone, and clones share everything: connections, limits, caches, and the two threads
+/// that make the calls. They end with the last clone.
+#[derive(Clone)]
+pub struct Blossom {
+    client: crate::Blossom,
+    workers: Arc<Workers>,
+}
+
+impl Blossom {
+    /// A client for the key and base URL that the environment gives, as
+    /// [`Blossom::from_env`](crate::Blossom::from_env).
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build_blocking`].
+    pub fn from_env() -> Result<Self> {
+        Builder::from_env().build_blocking()
+    }
+
+    /// A client without async around one that may have a stack of its own.
+    ///
+    /// `client` must not have made a call yet on another runtime: connections belong to the runtime
+    /// that opened them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Builder`](crate::ErrorKind::Builder) if no thread can be had.
+    pub fn new(client: crate::Blossom) -> Result<Self> {
+        Ok(Self {
+            client,
+            workers: Arc::new(Workers::start()?),
+        })
+    }
+
+    /// The async client inside, for what has no method here; see [`block_on`](Self::block_on).
+    #[must_use]
+    pub const fn client(&self) -> &crate::Blossom {
+        &self.client
+    }
+
+    /// Where its calls go. `Display` shows the base URL.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        self.client.endpoint()
+    }
+
+    /// Text calls.
+    #[must_use]
+    pub const fn text(&self) -> TextCalls<'_> {
+        TextCalls::new(self)
+    }
+
+    /// Image calls.
+    #[must_use]
+    pub const fn image(&self) -> ImageCalls<'_> {
+        ImageCalls::new(self)
+    }
+
+    /// Audio calls.
+    #[must_use]
+    pub const fn audio(&self) -> AudioCalls<'_> {
+        AudioCalls::new(self)
+    }
+
+    /// The text models of the service.
+    pub fn models(&self) -> Call<Models> {
+        self.call(self.client.models())
+    }
+
+    /// Does anything async on the client's own runtime, and waits for it.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let batch = client.client().batch(["What is Rust?", "What is Tower?"]).concurrency(2);
+    /// let results = client.block_on(batch.run())?;
+    /// assert_eq!(results.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Canceled`](crate::ErrorKind::Canceled) if `future` has panicked.
+    pub fn block_on<F>(&self, future: F) -> Result<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.workers.wait(future)
+    }
+
+    fn call<C>(&self, call: C) -> Call<C> {
+        Call::new(self.workers.clone(), call)
+    }
+}
+
+impl fmt::Debug for Blossom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.client.fmt(f)
+    }
+}
+
+impl Builder {
+    /// Builds the client without async. Opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build); also if the two threads of its runtime cannot be had.
+    #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+    pub fn build_blocking(self) -> Result<Blossom> {
+        Blossom::new(self.build()?)
+    }
+}

@@ -1,0 +1,114 @@
+//! The runtime of a client without async, and the parking of its callers.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::{Error, ErrorKind, Result};
+
+/// Two threads that make calls.
+pub(super) struct Workers {
+    // `None` only while it is dropped.
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+impl Workers {
+    pub(super) fn start() -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("blossom-worker")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| {
+                Error::new(ErrorKind::Builder, format!("no thread can be had: {error}"))
+                    .with_source(error)
+            })?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Makes `future` a task of the workers, and parks until it is done.
+    pub(super) fn wait<F>(&self, future: F) -> Result<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let (done, answer) = mpsc::sync_channel(1);
+        drop(self.handle.spawn(async move {
+            // Nobody else receives: it fails only for who has gone, and that one is parked.
+            drop(done.send(future.await));
+        }));
+        answer.recv().map_err(|_| {
+            Error::new(ErrorKind::Canceled, "the call has panicked")
+                .with_retryable(false)
+                .with_suggestion("the panic's message stands on standard error")
+        })
+    }
+
+    /// Polls on the caller's thread, with the workers' clock and sockets, and parks in between.
+    pub(super) fn poll<T>(&self, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        let _context = self.handle.enter();
+        park(poll)
+    }
+
+    /// Drops `value` where it can start tasks.
+    pub(super) fn release<T>(&self, value: T) {
+        let _context = self.handle.enter();
+        drop(value);
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // To wait for its threads would panic inside another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").finish_non_exhaustive()
+    }
+}
+
+/// Waits for a future that needs no runtime.
+pub(crate) fn park_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    park(|cx| future.as_mut().poll(cx))
+}
+
+fn park<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = poll(&mut cx) {
+            return value;
+        }
+        // A wake that came in between is remembered, and one of somebody else's does no harm.
+        thread::park();
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
