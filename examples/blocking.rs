@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("\n");
 
-    // Clones share connections and the two threads that make the calls.
+    // Clones share connections and the thread that makes the calls.
     let threads = ["one", "two", "three"].map(|topic| {
         let client = client.clone();
         thread::spawn(move || client.text().generate(format!("A word on {topic}")).send())

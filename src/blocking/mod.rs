@@ -4,7 +4,7 @@
 //! `.await` stands [`send()`](Call::send), and a stream is an iterator.
 //!
 //! It can be used from any thread, also from one that runs a runtime: calls are made on a runtime of
-//! its own, of two threads, which a client shares with its clones, and the caller's thread is parked
+//! its own, on one thread, which a client shares with its clones, and the caller's thread is parked
 //! meanwhile. (Inside a runtime that thread is a worker which does nothing else as long: it delays
 //! other tasks, but it never waits for itself.)
 //!
@@ -57,8 +57,8 @@ use crate::{Builder, Endpoint, Result, client::Models};
 
 /// The client without async. See the [module docs](self).
 ///
-/// Cheap to clone, and clones share everything: connections, limits, caches, and the two threads
-/// that make the calls. They end with the last clone.
+/// Cheap to clone, and clones share everything: connections, limits, caches, and the thread
+/// that makes the calls. It ends with the last clone.
 #[derive(Clone)]
 pub struct Blossom {
     client: crate::Blossom,
@@ -165,7 +165,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build); also if the two threads of its runtime cannot be had.
+    /// As [`build`](Self::build); also if the thread of its runtime cannot be had.
     #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
     pub fn build_blocking(self) -> Result<Blossom> {
         Blossom::new(self.build()?)

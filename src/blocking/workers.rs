@@ -13,7 +13,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{Error, ErrorKind, Result};
 
-/// Two threads that make calls.
+/// The thread that makes calls.
+///
+/// One, not two: a worker that is woken for a call wakes another to look for more, so that a second
+/// one costs each call a wake-up that finds nothing. What takes time is the network, not this thread.
 pub(super) struct Workers {
     // `None` only while it is dropped.
     runtime: Option<Runtime>,
@@ -23,7 +26,7 @@ pub(super) struct Workers {
 impl Workers {
     pub(super) fn start() -> Result<Self> {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(1)
             .thread_name("blossom-worker")
             .enable_io()
             .enable_time()
@@ -55,7 +58,7 @@ impl Workers {
         })
     }
 
-    /// Polls on the caller's thread, with the workers' clock and sockets, and parks in between.
+    /// Polls on the caller's thread, with the runtime's clock and sockets, and parks in between.
     pub(super) fn poll<T>(&self, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         let _context = self.handle.enter();
         park(poll)

@@ -113,7 +113,7 @@ fn it_waits_for_nobody_inside_a_runtime() {
 }
 
 #[test]
-fn many_threads_share_two_workers_and_their_connections() {
+fn many_threads_share_one_worker_and_its_connections() {
     let (sandbox, client) = pair();
     let threads: Vec<_> = (0..16)
         .map(|number| {
