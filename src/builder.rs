@@ -13,6 +13,9 @@ use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
     client::Stack,
     layers::{
+        backoff::Backoff,
+        breaker::Rules,
+        retry::Budget as RetryBudget,
         spend::{Budget, Handle, SpendLayer, Unknown},
         trace::Propagate,
     },
@@ -37,6 +40,10 @@ use crate::{
 /// | `prices`, `spend_limit` | none | prices change, and are the service's to tell: see [`Prices::from_models`] |
 /// | `total_timeout` | none | a healthy stream may take any time |
 /// | `max_unread` | 60 s | an unread stream holds a connection, and on some accounts the only slot |
+/// | `max_attempts` | 3 | what has failed thrice will mostly fail a fourth time |
+/// | `retry_budget` | 10 % of the calls, and no fewer than 10, in any 10 s | an upstream that is down must not get thrice its load |
+/// | `backoff` | full jitter of 500 ms, doubling to 8 s | most trouble is over in seconds |
+/// | `breaker` | half of at least 20 calls in 30 s, or 10 in a row; open for 15 s; 3 probes | nobody should wait for what is down |
 /// | `max_request_bytes` | 1 MiB | a larger body is sent as a stream, once |
 /// | `max_response_bytes` | 64 MiB | the most of a reply that is no stream |
 /// | `cache` | on | an equal request has an equal answer, at once and for nothing |
@@ -92,6 +99,13 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Duration,
     pub(crate) total_timeout: Duration,
     pub(crate) max_unread: Duration,
+    pub(crate) max_attempts: u32,
+    /// `None`: the default, of its own for each client.
+    pub(crate) retry_budget: Option<RetryBudget>,
+    pub(crate) backoff: Backoff,
+    pub(crate) breaker: Rules,
+    /// Whether the stack is our own, and so can be known by these settings.
+    pub(crate) preset: bool,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_response_bytes: usize,
     pub(crate) warn_prompt_tokens: u64,
@@ -118,6 +132,11 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(300),
             total_timeout: Duration::MAX,
             max_unread: Duration::from_secs(60),
+            max_attempts: 3,
+            retry_budget: None,
+            backoff: Backoff::default(),
+            breaker: Rules::new(),
+            preset: true,
             max_request_bytes: 1024 * 1024,
             max_response_bytes: 64 * 1024 * 1024,
             warn_prompt_tokens: 1_000,
@@ -300,6 +319,36 @@ impl Builder {
         self
     }
 
+    /// How often a request is sent at most, the first time included; 1 never sends again. Default: 3.
+    ///
+    /// What may be paid for twice is never sent again: see
+    /// [`RepeatSafely`](crate::policy::RepeatSafely).
+    pub const fn max_attempts(mut self, max_attempts: u32) -> Self {
+        self.settings.max_attempts = max_attempts;
+        self
+    }
+
+    /// How many retries there may be over all calls. Clients that are given clones of one budget share
+    /// it. Default: 10 % of the calls, and no fewer than 10, in any 10 s.
+    pub fn retry_budget(mut self, retry_budget: RetryBudget) -> Self {
+        self.settings.retry_budget = Some(retry_budget);
+        self
+    }
+
+    /// How long to wait before another attempt, where the service does not say. Default: full jitter of
+    /// 500 ms, doubling to 8 s.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.settings.backoff = backoff;
+        self
+    }
+
+    /// When calls of a model that fails are refused at once, and for how long; [`Rules::never`] for never.
+    /// Default: [`Rules::new`].
+    pub const fn breaker(mut self, breaker: Rules) -> Self {
+        self.settings.breaker = breaker;
+        self
+    }
+
     /// Builds the client. Opens no connection.
     ///
     /// # Errors
@@ -374,6 +423,39 @@ impl Settings {
                 "max_response_bytes of 0 refuses every reply; leave it at its default",
             ));
         }
+        self.check_retries()
+            .map_err(|text| Error::new(ErrorKind::Builder, text))
+    }
+
+    fn check_retries(&self) -> std::result::Result<(), String> {
+        let (first, max) = (self.backoff.first(), self.backoff.max());
+        if self.max_attempts == 0 {
+            return Err("max_attempts of 0 sends nothing; 1 sends once and never again".into());
+        }
+        if self.max_attempts > 1
+            && self
+                .retry_budget
+                .as_ref()
+                .is_some_and(RetryBudget::is_empty)
+        {
+            return Err(format!(
+                "a retry_budget of nothing makes max_attempts of {} one; say max_attempts(1)",
+                self.max_attempts
+            ));
+        }
+        if first > max {
+            return Err(format!(
+                "backoff begins with {first:?}, which is longer than its longest wait of {max:?}; \
+                 swap them"
+            ));
+        }
+        if first > self.total_timeout && first != Backoff::default().first() {
+            return Err(format!(
+                "backoff of {first:?} can hardly end within a total_timeout of {:?}; lower backoff \
+                 or raise total_timeout",
+                self.total_timeout
+            ));
+        }
         Ok(())
     }
 
@@ -384,6 +466,12 @@ impl Settings {
             .quote(prices.clone())
             .unknown(self.unknown_prices);
         Some(self.budgets.iter().copied().fold(spend, SpendLayer::budget))
+    }
+
+    /// Whether a call may end in an error that does not say how often it was sent: where a clock stands
+    /// outside the retries, or the stack is unknown.
+    pub(crate) fn counts_attempts(&self) -> bool {
+        !self.preset || self.total_timeout < Duration::MAX
     }
 
     /// A default that was left alone does not contradict a shorter total.
@@ -430,7 +518,10 @@ impl FromService {
     pub(crate) fn new(stack: Stack) -> Self {
         Self {
             stack,
-            settings: Settings::default(),
+            settings: Settings {
+                preset: false,
+                ..Settings::default()
+            },
         }
     }
 
@@ -519,6 +610,36 @@ mod tests {
 
         assert!(refused(builder.clone()).contains(".prices(Prices::from_models(&models))"));
         assert!(builder.prices(Prices::new()).build().is_ok());
+    }
+
+    #[test]
+    fn m1_retries_that_contradict_are_refused_with_what_to_type() {
+        let builder = || Blossom::builder().base_url("http://127.0.0.1:1");
+        let second = Duration::from_secs(1);
+        for (builder, says) in [
+            (builder().max_attempts(0), "1 sends once"),
+            (
+                builder().retry_budget(RetryBudget::new(0, 0)),
+                "max_attempts(1)",
+            ),
+            (
+                builder().backoff(Backoff::new(second * 2, second)),
+                "swap them",
+            ),
+            (
+                builder()
+                    .backoff(Backoff::new(second * 2, second * 2))
+                    .total_timeout(second),
+                "raise total_timeout",
+            ),
+        ] {
+            let text = refused(builder);
+            assert!(text.contains(says), "{text}");
+        }
+        let none = builder()
+            .max_attempts(1)
+            .retry_budget(RetryBudget::new(0, 0));
+        assert!(none.build().is_ok());
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl Error {
         self.inner.request_id.as_deref()
     }
 
-    /// How often the request was sent; 0 if it never was.
+    /// How often the request was sent, or it was tried to connect for it; 0 if that never was.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.inner.attempts

@@ -7,6 +7,7 @@
 //! | feature | what it adds | crates it pulls |
 //! | --- | --- | --- |
 //! | `backoff` | how long to wait before another try: full jitter, and `Retry-After` | fastrand, httpdate |
+//! | `breaker` | stops calling an upstream that fails, for a while | tokio |
 //! | `buffer` | turns any request body into `ReqBody` | |
 //! | `cache` | answers again what has been answered before; entries and tiers | blake3, fastrand, httpdate, sha2, tokio |
 //! | `cache-disk` | a tier on disk that survives the process; Unix only | redb, rustix, tokio |
@@ -47,6 +48,8 @@
 #[cfg(feature = "backoff")]
 pub mod backoff;
 pub mod body;
+#[cfg(feature = "breaker")]
+pub mod breaker;
 #[cfg(feature = "buffer")]
 pub mod buffer;
 #[cfg(feature = "cache")]

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::response::Parts;
 
+use super::exchange::attempts_of;
 use crate::{
     layers::types::{CacheStatus, FinishReason, Nanos, Outcome, Timing, Usage, Warning, Warnings},
     protocol::{Accumulator, ChatAudio, Message, ToolCall},
@@ -33,6 +34,7 @@ pub(super) struct Meta {
     pub(super) cache_status: Option<CacheStatus>,
     pub(super) outcome: Option<Outcome>,
     pub(super) warnings: Option<Warnings>,
+    pub(super) attempts: u32,
 }
 
 impl Meta {
@@ -42,6 +44,7 @@ impl Meta {
             cache_status: head.extensions.get().copied(),
             outcome: head.extensions.get().cloned(),
             warnings: head.extensions.get().cloned(),
+            attempts: attempts_of(head),
             ..Self::default()
         }
     }

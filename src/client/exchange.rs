@@ -20,7 +20,11 @@ use super::{
 };
 use crate::{
     Error, Result,
-    layers::{body::ReqBody, types::Outcome},
+    builder::Settings,
+    layers::{
+        body::ReqBody,
+        types::{Attempt, Attempts, Outcome},
+    },
 };
 
 /// The most of an error's body that is read.
@@ -59,6 +63,8 @@ pub(crate) struct Exchange<D> {
     state: State,
     decode: Option<D>,
     started: Instant,
+    // Where the stack may give up on a call without saying how often it was sent.
+    attempts: Option<Attempts>,
     max_response_bytes: usize,
 }
 
@@ -82,19 +88,31 @@ impl<D: Decode> Exchange<D> {
         stack: &Stack,
         request: Result<Request<ReqBody>>,
         decode: D,
-        max_response_bytes: usize,
+        settings: &Settings,
     ) -> Self {
         // Before the call: what it waits for belongs to it.
         let started = Instant::now();
+        let attempts = settings.counts_attempts().then(Attempts::default);
         Self {
             state: match request {
-                Ok(request) => State::Sending(stack.call(request)),
+                Ok(mut request) => {
+                    if let Some(attempts) = &attempts {
+                        request.extensions_mut().insert(attempts.clone());
+                    }
+                    State::Sending(stack.call(request))
+                }
                 Err(error) => State::Refused(Box::new(error)),
             },
             decode: Some(decode),
             started,
-            max_response_bytes,
+            attempts,
+            max_response_bytes: settings.max_response_bytes,
         }
+    }
+
+    fn done(&mut self, result: Result<D::Output>) -> Poll<Result<D::Output>> {
+        self.state = State::Done;
+        Poll::Ready(result)
     }
 
     fn opened(&mut self, mut reply: Opened) -> Option<D::Output> {
@@ -148,10 +166,14 @@ impl<D: Decode> Future for Exchange<D> {
                             started: this.started,
                         };
                         if let Some(output) = this.opened(reply) {
-                            break (1, Ok(output));
+                            return this.done(Ok(output));
                         }
                     }
-                    Err(error) => break (1, Err(failure::of_call(error))),
+                    Err(error) => {
+                        let counted = this.attempts.as_ref().and_then(Attempts::last);
+                        let (error, attempts) = failure::of_call(error, counted);
+                        break (attempts, Err(error));
+                    }
                 },
                 State::Reading(reading) => {
                     let result = ready!(reading.poll(cx));
@@ -160,7 +182,7 @@ impl<D: Decode> Future for Exchange<D> {
                     };
                     let head = &reading.reply.head;
                     break (
-                        1,
+                        attempts_of(head),
                         result.and_then(|body| {
                             if head.status.is_success() {
                                 let decoded = decode.decode(head, &body);
@@ -181,10 +203,15 @@ impl<D: Decode> Future for Exchange<D> {
                 State::Done => return Poll::Pending,
             }
         };
-        this.state = State::Done;
         let elapsed = this.started.elapsed();
-        Poll::Ready(result.map_err(|error| error.after(attempts, elapsed)))
+        this.done(result.map_err(|error| error.after(attempts, elapsed)))
     }
+}
+
+/// How often a request was sent, of which this is the reply: a stack that does not say sent it once.
+pub(super) fn attempts_of(head: &Parts) -> u32 {
+    let attempt = head.extensions.get::<Attempt>();
+    attempt.map_or(1, |attempt| attempt.number())
 }
 
 /// What came is lost to nobody, also where it is not what was asked for.

@@ -8,9 +8,10 @@ use crate::{
     Error, ErrorKind,
     layers::{
         BoxError, cause_ref,
+        retry::GaveUp,
         sse::{self, DecodeError},
         timeout::{Clock, Elapsed, Unread},
-        types::{Refusal, RefusalKind},
+        types::{Attempt, Refusal, RefusalKind},
     },
     protocol::{self, Failure, Invalid},
     transport::{
@@ -30,8 +31,21 @@ pub(crate) fn invalid(invalid: &Invalid) -> Error {
         .with_source(invalid.clone())
 }
 
-/// The stack gave an error instead of a response.
-pub(crate) fn of_call(error: BoxError) -> Error {
+/// The stack gave an error instead of a response: the error, and how often the request was sent.
+///
+/// `counted` is the attempt that began last, if anybody has counted.
+pub(crate) fn of_call(error: BoxError, counted: Option<Attempt>) -> (Error, u32) {
+    let (last, error) = match error.downcast::<GaveUp>() {
+        Ok(gave_up) => (Some(gave_up.attempt()), gave_up.into_source()),
+        Err(error) => (counted, error),
+    };
+    // The last attempt may have ended here, before it was sent.
+    let unsent = is_refused(&error) || refusal(&error).is_some();
+    let attempts = last.map_or(1, Attempt::number) - u32::from(unsent);
+    (of_attempt(error), attempts)
+}
+
+fn of_attempt(error: BoxError) -> Error {
     typed(error, |error| {
         // A generation may have begun: whether to pay for another is not ours to say.
         let (retryable, suggestion) = if nothing_was_sent(&*error) {
@@ -202,6 +216,11 @@ fn is_undecodable(error: &BoxError) -> bool {
 #[cfg(not(feature = "decompression"))]
 const fn is_undecodable(_error: &BoxError) -> bool {
     false
+}
+
+/// The refusal of a layer, after which nothing was sent. A clock is none.
+fn refusal(error: &BoxError) -> Option<&Refusal> {
+    cause_ref::<Refusal>(&**error).filter(|refusal| refusal.kind() != RefusalKind::Timeout)
 }
 
 /// Whether the transport would not send the request where it was to go.

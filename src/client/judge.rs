@@ -152,3 +152,34 @@ fn by_status(status: StatusCode) -> Verdict {
         _ => BROKEN,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::{layers::types::Class, policy::class_of};
+
+    #[test]
+    fn what_may_be_tried_again_is_what_is_tried_again() {
+        let codes = [
+            "",
+            "insufficient_quota",
+            "INSUFFICIENT_BALANCE",
+            "content_filter",
+            "unauthorized",
+            "context_length_exceeded",
+            "rate_limit_exceeded",
+            "BAD_REQUEST",
+            "server_error",
+        ];
+        for status in (200..600).filter_map(|status| StatusCode::from_u16(status).ok()) {
+            for code in codes {
+                let body = format!(r#"{{"error":{{"message":"no","code":"{code}"}}}}"#);
+                let failure = Failure::decode(status, &HeaderMap::new(), body.as_bytes());
+                let retried = class_of(&failure) == Class::Transient;
+                assert_eq!(judge(&failure).retryable, retried, "{status} {code}");
+            }
+        }
+    }
+}

@@ -49,17 +49,17 @@ pub use self::{
     stream::TextStream,
     text::{Chat, Generate, StreamCall, TextCall, TextCalls},
 };
-#[cfg(feature = "cache-memory")]
-#[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
-pub use self::{
-    cache::ClientCache,
-    warm::{Warm, WarmInput, WarmOptions, Warmed, Warming},
-};
 #[cfg(feature = "blocking")]
 pub(crate) use self::{
     audio::speak_settings,
     image::draw_settings,
     text::{chat_settings, generate_settings},
+};
+#[cfg(feature = "cache-memory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
+pub use self::{
+    cache::ClientCache,
+    warm::{Warm, WarmInput, WarmOptions, Warmed, Warming},
 };
 use crate::{
     Builder, Endpoint, Result,
@@ -233,7 +233,7 @@ impl Blossom {
         let Shared {
             stack, settings, ..
         } = &*self.shared;
-        Exchange::new(stack, request, decode, settings.max_response_bytes)
+        Exchange::new(stack, request, decode, settings)
     }
 }
 

@@ -157,7 +157,8 @@ impl TextStream {
             delta?;
         }
         if self.failed {
-            return Err(self.broken(ErrorKind::Truncated, "the stream has failed before"));
+            let error = self.broken(ErrorKind::Truncated, "the stream has failed before");
+            return Err(error.after(self.meta.attempts, self.started.elapsed()));
         }
         Ok(self.take_text())
     }
@@ -286,7 +287,7 @@ impl Stream for TextStream {
             item.map_err(|error| {
                 self.source = Source::Over;
                 self.failed = true;
-                error.after(1, self.started.elapsed())
+                error.after(self.meta.attempts, self.started.elapsed())
             })
         }))
     }

@@ -203,7 +203,7 @@ async fn whole(content_type: &'static str, body: &'static str) -> Error {
 }
 
 fn call(error: impl Into<BoxError>) -> Error {
-    failure::of_call(error.into())
+    failure::of_call(error.into(), None).0
 }
 
 fn connect(cause: ConnectCause) -> Error {

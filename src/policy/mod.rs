@@ -6,6 +6,9 @@
 //! | [`EstimateTokens`](crate::layers::types::EstimateTokens) | [`EstimatePrompt`]: messages, tools, pictures |
 //! | [`ClampTokens`](crate::layers::estimate::clamp::ClampTokens) | [`ClampMaxTokens`]: the most tokens of an answer |
 //! | [`QuoteCost`](crate::layers::types::QuoteCost), [`Price`](crate::layers::types::Price) | [`Prices`]: what a call may cost, and what it did |
+//! | [`Classify`](crate::layers::types::Classify) | [`ClassifyReply`] for retries, [`ClassifyHealth`] for breakers |
+//! | [`Repeat`](crate::layers::retry::Repeat) | [`RepeatSafely`]: never what may be paid for twice |
+//! | [`Partition`](crate::layers::types::Partition) | [`ByModel`]: a part for each authority and model |
 //! | [`After`](crate::layers::timeout::After) | [`HeadAfter`]: how long to wait for a head |
 //! | [`KeyPolicy`](crate::layers::types::KeyPolicy) | [`KeyRequest`]: what identifies a request, if its answer may be kept |
 //! | [`CachePolicy`](crate::layers::cache::CachePolicy) | [`KeepAnswers`]: all answers, for a time of one's own |
@@ -14,6 +17,7 @@
 //! | [`ErrorType`](crate::layers::types::ErrorType) | [`NameError`]: the word for an error |
 
 mod clamp;
+mod classify;
 mod describe;
 mod estimate;
 mod head;
@@ -21,18 +25,25 @@ mod head;
 mod keep;
 #[cfg(feature = "cache-memory")]
 mod key;
+mod model;
 mod observe;
 mod price;
+mod repeat;
 mod trace;
 
+#[cfg(test)]
+pub(crate) use self::classify::class_of;
 pub(crate) use self::trace::{Propagation, ShowContent};
 pub use self::{
     clamp::ClampMaxTokens,
+    classify::{ClassifyHealth, ClassifyReply},
     describe::{DescribeRequest, NameError},
     estimate::EstimatePrompt,
     head::HeadAfter,
+    model::ByModel,
     observe::{CountReply, ObserveReply, WatchReply},
     price::{InvalidPrices, Prices, Rates},
+    repeat::RepeatSafely,
 };
 #[cfg(feature = "cache-memory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]

@@ -12,8 +12,10 @@
 //! | `spend::savings` (where prices are known) | sees what a cache within has answered |
 //! | `cache` | outside all that costs: a hit takes no connection, and equal requests share one |
 //! | `estimate` | counts a prompt once, however often it is sent |
+//! | `retry` | outside all that belongs to one attempt, so that it holds nothing while it waits |
 //! | `trace::attempt` | a span for each request that is sent |
 //! | `spend` (where prices are known) | each attempt is paid, to the end of its body |
+//! | `breaker` | inside retries, so that each attempt counts and an open circuit ends them |
 //! | `timeout::head`, `first_event`, `idle` | clocks of one attempt |
 //! | `observe` | sees what the wire gave, decompressed |
 //! | decompression (feature) | inside all that reads bodies |
@@ -21,6 +23,8 @@
 //! | transport | connections |
 
 mod maybe;
+
+use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -39,16 +43,19 @@ use crate::{
     layers::{
         BoxError,
         body::ReqBody,
+        breaker::BreakerLayer,
         buffer::BufferLayer,
         estimate::{EstimateLayer, clamp::ClampLayer},
         metrics::MetricsLayer,
         observe::ObserveLayer,
+        retry::{RetryLayer, Standard},
         spend::SpendLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
         trace::TraceLayer,
     },
     policy::{
-        ClampMaxTokens, CountReply, DescribeRequest, EstimatePrompt, HeadAfter, NameError, Prices,
+        ByModel, ClampMaxTokens, ClassifyHealth, ClassifyReply, CountReply, DescribeRequest,
+        EstimatePrompt, HeadAfter, NameError, Prices, RepeatSafely,
     },
     transport::Transport,
 };
@@ -138,6 +145,7 @@ fn inner(
                 // Nobody else wants to know how long a short prompt is.
                 .only_large(!counts),
         )
+        .layer(RetryLayer::new(retries(settings)))
         .layer(
             TraceLayer::attempt()
                 .describe(DescribeRequest)
@@ -145,6 +153,12 @@ fn inner(
                 .propagate(settings.propagation.clone()),
         )
         .layer(Maybe(spend))
+        .layer(
+            BreakerLayer::new()
+                .partition(ByModel)
+                .classify(ClassifyHealth)
+                .rules(settings.breaker),
+        )
         .layer(HeadTimeoutLayer::new(HeadAfter::new(
             settings.head_timeout,
             settings.unary_timeout,
@@ -159,4 +173,16 @@ fn inner(
         // Only who pays wants to know what a reply that broke off had produced.
         .layer(ObserveLayer::new(CountReply::new(counts)))
         .service(transport)
+}
+
+fn retries(settings: &Settings) -> Standard<ClassifyReply, RepeatSafely> {
+    let repeat = RepeatSafely::new().joins(settings.endpoint.joins_equal_requests());
+    Standard::new()
+        .classify(ClassifyReply)
+        .repeat(repeat)
+        // Zero is refused by the builder.
+        .max_attempts(NonZeroU32::new(settings.max_attempts).unwrap_or(NonZeroU32::MIN))
+        .backoff(settings.backoff.clone())
+        .budget(settings.retry_budget.clone().unwrap_or_default())
+        .max_replay_bytes(settings.max_request_bytes)
 }

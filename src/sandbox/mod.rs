@@ -55,7 +55,7 @@
 //! let call = client.text().generate("Hi");
 //! assert!(call.clone().await.is_ok());
 //!
-//! let error = call.header("x-sandbox-fault", "status;code=503").await.unwrap_err();
+//! let error = call.header("x-sandbox-fault", "status;code=501").await.unwrap_err();
 //! assert_eq!(error.kind(), ErrorKind::Upstream);
 //! assert_eq!(sandbox.requests().len(), 2);
 //! # Ok(())

@@ -8,6 +8,7 @@ use std::{
 
 /// The layers, by folder.
 const LAYERS: &[&str] = &[
+    "breaker",
     "buffer",
     "cache",
     "coalesce",

@@ -21,6 +21,7 @@ mod media;
 mod memo;
 mod observability;
 mod recorded;
+mod retry;
 mod round_trip;
 mod sandbox;
 mod support;

@@ -16,6 +16,7 @@ use super::{
     GaveUp, Policy, ResponseBody,
     drain::drain,
     held::{Held, Seen, is_event_stream},
+    service::begin,
 };
 use crate::{
     BoxError,
@@ -125,7 +126,7 @@ where
                         };
                         *this.kept = this.policy.clone_request(&request);
                         *this.attempt = this.attempt.next();
-                        request.extensions_mut().insert(*this.attempt);
+                        begin(&mut request, *this.attempt);
                         let response = this.service.call(request);
                         this.state.set(State::Calling { response });
                         continue;

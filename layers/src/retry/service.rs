@@ -10,7 +10,10 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{Policy, ResponseBody, ResponseFuture};
-use crate::{BoxError, types::Attempt};
+use crate::{
+    BoxError,
+    types::{Attempt, Attempts},
+};
 
 /// Sends a request again when another try can help.
 ///
@@ -56,7 +59,7 @@ where
             .then(|| policy.clone_request(&request))
             .flatten();
         if !repeated {
-            request.extensions_mut().insert(Attempt::FIRST);
+            begin(&mut request, Attempt::FIRST);
         }
         // The readied instance goes into the future; a clone stays.
         let clone = self.inner.clone();
@@ -64,6 +67,15 @@ where
         let response = readied.call(request);
         ResponseFuture::new(readied, policy, kept, response, self.commit_after)
     }
+}
+
+/// Says in the request which attempt it is, and to whoever counts them.
+pub(super) fn begin<B>(request: &mut Request<B>, attempt: Attempt) {
+    let extensions = request.extensions_mut();
+    if let Some(attempts) = extensions.get::<Attempts>() {
+        attempts.begin(attempt);
+    }
+    extensions.insert(attempt);
 }
 
 impl<S: fmt::Debug, P> fmt::Debug for Retry<S, P> {

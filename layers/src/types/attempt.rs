@@ -1,4 +1,10 @@
-use std::num::NonZeroU32;
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 /// Which try of a call this is; the first is 1.
 ///
@@ -27,6 +33,37 @@ impl Attempt {
 impl Default for Attempt {
     fn default() -> Self {
         Self::FIRST
+    }
+}
+
+/// A count of the attempts of one call, shared with whoever placed it in the request.
+///
+/// A retry layer says how many attempts there were in what it gives back. Who gives up on a call before
+/// that, because a clock of its own has fired, places one of these in the extensions of the request and
+/// reads it then.
+///
+/// ```
+/// use blossom_layers::types::{Attempt, Attempts};
+///
+/// let attempts = Attempts::default();
+/// let clone = attempts.clone();
+/// assert_eq!(attempts.last(), None);
+/// clone.begin(Attempt::FIRST.next());
+/// assert_eq!(attempts.last(), Some(Attempt::FIRST.next()));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Attempts(Arc<AtomicU32>);
+
+impl Attempts {
+    /// Notes that an attempt has begun.
+    pub fn begin(&self, attempt: Attempt) {
+        self.0.store(attempt.number(), Ordering::Relaxed);
+    }
+
+    /// The attempt that began last, if anybody counts.
+    #[must_use]
+    pub fn last(&self) -> Option<Attempt> {
+        NonZeroU32::new(self.0.load(Ordering::Relaxed)).map(Attempt)
     }
 }
 

@@ -8,7 +8,8 @@
 //! | [`Deadline`] | request | when the caller stops waiting |
 //! | [`SharedDeadline`] | request | when the last of several callers who share it stops waiting |
 //! | [`Tenant`] | request | on whose behalf the request is made |
-//! | [`Attempt`] | request | which try this is |
+//! | [`Attempt`] | request, response | which try this is |
+//! | [`Attempts`] | request | how many tries there were, for who gives up on them |
 //! | [`CacheOptions`] | request | what the caller wants of a cache |
 //! | [`CanonicalBody`] | request | that its body is JSON in canonical form |
 //! | [`TokenEstimate`] | request | how many tokens we expect |
@@ -54,7 +55,7 @@ pub(crate) use self::describe::{quietly, word};
 #[cfg(feature = "_scope")]
 pub use self::digest::ScopeDigest;
 pub use self::{
-    attempt::Attempt,
+    attempt::{Attempt, Attempts},
     cache::{CacheKey, CacheStatus, CanonicalBody, KeyPolicy},
     cache_options::CacheOptions,
     classify::{ByStatus, Class, Classify, Reply},

@@ -65,6 +65,12 @@ impl Outcome {
         lock(&self.state).deferred = Some(deferred);
     }
 
+    /// Whether work was left that [`read`](Self::read) would do.
+    #[must_use]
+    pub fn is_deferred(&self) -> bool {
+        lock(&self.state).deferred.is_some()
+    }
+
     /// When the parts of the reply arrived. Never does what was deferred.
     #[must_use]
     pub fn timing(&self) -> Timing {

@@ -5,7 +5,7 @@ use http::Request;
 /// The name of a part that has limits, breakers or budgets of its own.
 ///
 /// Cheap to clone. The empty key is the part of all requests that belong to no other.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionKey(Arc<str>);
 
 impl PartitionKey {

@@ -9,6 +9,7 @@ use blossom_layers::{
     BoxError,
     backoff::Backoff,
     body::{End, ReqBody},
+    breaker::BreakerLayer,
     buffer::BufferLayer,
     cache::{CacheLayer, tier::MemoryTier},
     coalesce::CoalesceLayer,
@@ -282,6 +283,7 @@ trait CallWhenReady: Service<Request<ReqBody>> + Sized {
 impl<S: Service<Request<ReqBody>>> CallWhenReady for S {}
 
 contract! {
+    breaker: BreakerLayer::new(), future: 320, errors: passed;
     buffer: BufferLayer::new(), future: 448, errors: passed;
     cache: CacheLayer::new(MemoryTier::new(1 << 20), same, Scope::fixed("a")),
         future: 512, errors: passed;

@@ -1,5 +1,7 @@
 //! The tests of the layers.
 
+#[cfg(all(feature = "full", feature = "test-util"))]
+mod breaker;
 #[cfg(all(feature = "cache-memory", feature = "observe", feature = "test-util"))]
 mod cache;
 #[cfg(all(feature = "coalesce", feature = "timeout", feature = "test-util"))]
@@ -20,9 +22,9 @@ mod retry;
 mod sse;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod storm;
-#[cfg(feature = "tokens-bpe")]
-mod tokens;
 #[cfg(all(unix, feature = "cache-disk", feature = "cache-memory"))]
 mod tiers;
+#[cfg(feature = "tokens-bpe")]
+mod tokens;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod trace;

@@ -1,0 +1,507 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{CircuitState, Rules, Snapshot};
+use crate::{
+    sync::{Arc, Mutex, lock},
+    types::Class,
+};
+
+/// One circuit: the rules as a machine, to which the time is told.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    rules: Rules,
+    origin: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// Counts the changes of phase, so that what was admitted in an earlier one is known by it.
+    epoch: u64,
+    // Of the closed circuit.
+    failed_in_a_row: u32,
+    window: Window,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Closed,
+    Open {
+        until: Instant,
+    },
+    HalfOpen {
+        since: Instant,
+        under_way: u32,
+        succeeded: u32,
+    },
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Success,
+    Failure,
+    /// It says nothing.
+    Nothing,
+}
+
+impl Verdict {
+    pub(super) const fn of(class: Class) -> Self {
+        match class {
+            // An upstream that refuses a request is well.
+            Class::Success | Class::Permanent => Self::Success,
+            Class::Transient => Self::Failure,
+            Class::Ignored => Self::Nothing,
+        }
+    }
+}
+
+impl Circuit {
+    pub(super) fn new(rules: Rules, now: Instant) -> Self {
+        Self {
+            rules,
+            origin: now,
+            state: Mutex::new(State {
+                phase: Phase::Closed,
+                epoch: 0,
+                failed_in_a_row: 0,
+                window: Window::default(),
+            }),
+        }
+    }
+
+    /// Lets a call through, or says when to come back.
+    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Ticket, Duration> {
+        let mut state = lock(&self.state);
+        state.try_again(&self.rules, now);
+        let probe = match &mut state.phase {
+            Phase::Closed => false,
+            Phase::Open { until } => return Err(until.saturating_duration_since(now)),
+            Phase::HalfOpen {
+                under_way,
+                succeeded,
+                ..
+            } => {
+                if *under_way + *succeeded >= self.rules.probes.get() {
+                    return Err(PROBING.min(self.rules.open));
+                }
+                *under_way += 1;
+                true
+            }
+        };
+        Ok(Ticket {
+            epoch: state.epoch,
+            probe,
+            settled: false,
+            circuit: self.clone(),
+        })
+    }
+
+    fn report(&self, epoch: u64, probe: bool, verdict: Verdict) {
+        // It changes nothing, and need not be said under a lock.
+        if verdict == Verdict::Nothing && !probe {
+            return;
+        }
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        if state.epoch != epoch {
+            return;
+        }
+        let state = &mut *state;
+        let opens = match &mut state.phase {
+            Phase::Closed => {
+                let slot = self.slot(now);
+                let failed = verdict == Verdict::Failure;
+                state.window.count(slot, failed);
+                state.failed_in_a_row = match verdict {
+                    Verdict::Failure => state.failed_in_a_row + 1,
+                    Verdict::Success | Verdict::Nothing => 0,
+                };
+                failed
+                    && (state.failed_in_a_row >= self.rules.in_a_row.get()
+                        || state.window.total(slot).exceeds(&self.rules))
+            }
+            Phase::HalfOpen {
+                under_way,
+                succeeded,
+                ..
+            } => {
+                *under_way -= u32::from(probe);
+                if probe && verdict == Verdict::Success {
+                    *succeeded += 1;
+                    if *succeeded >= self.rules.probes.get() {
+                        state.enter(Phase::Closed);
+                        return;
+                    }
+                }
+                verdict == Verdict::Failure
+            }
+            Phase::Open { .. } => false,
+        };
+        if opens {
+            state.open(&self.rules, now);
+        }
+    }
+
+    /// The tenth of the window in which `now` is, counted from the beginning.
+    fn slot(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.origin).as_nanos();
+        let slot = (self.rules.window.as_nanos() / SLOTS as u128).max(1);
+        u64::try_from(since / slot).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn trip(&self, now: Instant) {
+        lock(&self.state).open(&self.rules, now);
+    }
+
+    pub(super) fn reset(&self) {
+        lock(&self.state).enter(Phase::Closed);
+    }
+
+    /// Whether a new circuit would do as well.
+    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+        let state = lock(&self.state);
+        matches!(state.phase, Phase::Closed)
+            && state.failed_in_a_row == 0
+            && state.window.total(self.slot(now)).failed == 0
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+        let state = lock(&self.state);
+        match &state.phase {
+            Phase::Closed => {
+                let Total { failed, all } = state.window.total(self.slot(now));
+                Snapshot {
+                    state: CircuitState::Closed,
+                    calls: all,
+                    failures: failed,
+                    failures_in_a_row: state.failed_in_a_row,
+                    retry_after: None,
+                }
+            }
+            Phase::Open { until } => Snapshot {
+                state: CircuitState::Open,
+                retry_after: Some(until.saturating_duration_since(now)),
+                ..Snapshot::default()
+            },
+            Phase::HalfOpen { succeeded, .. } => Snapshot {
+                state: CircuitState::HalfOpen,
+                calls: (*succeeded).into(),
+                ..Snapshot::default()
+            },
+        }
+    }
+}
+
+impl State {
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.epoch += 1;
+        self.failed_in_a_row = 0;
+        self.window = Window::default();
+    }
+
+    fn open(&mut self, rules: &Rules, now: Instant) {
+        // The end of time is far enough.
+        let until = now.checked_add(rules.open).unwrap_or(now + YEAR);
+        self.enter(Phase::Open { until });
+    }
+
+    /// Begins to probe when the time is over: that of an open circuit, or that of probes of which nobody
+    /// has heard again, since whoever held them has forgotten them.
+    fn try_again(&mut self, rules: &Rules, now: Instant) {
+        let due = match &self.phase {
+            Phase::Closed => false,
+            Phase::Open { until } => now >= *until,
+            Phase::HalfOpen {
+                since, under_way, ..
+            } => *under_way > 0 && now.saturating_duration_since(*since) >= rules.open.max(PROBING),
+        };
+        if due {
+            self.enter(Phase::HalfOpen {
+                since: now,
+                under_way: 0,
+                succeeded: 0,
+            });
+        }
+    }
+}
+
+/// The calls of the last while, in slots.
+#[derive(Debug, Default)]
+struct Window {
+    slots: [Slot; SLOTS],
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    at: u64,
+    total: Total,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Total {
+    all: u64,
+    failed: u64,
+}
+
+impl Window {
+    fn count(&mut self, at: u64, failed: bool) {
+        let index = usize::try_from(at % SLOTS as u64).unwrap_or(0);
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        if slot.at != at {
+            *slot = Slot {
+                at,
+                total: Total::default(),
+            };
+        }
+        slot.total.all += 1;
+        slot.total.failed += u64::from(failed);
+    }
+
+    fn total(&self, at: u64) -> Total {
+        let recent = self.slots.iter().filter(|slot| slot.at + SLOTS as u64 > at);
+        recent.fold(Total::default(), |sum, slot| Total {
+            all: sum.all + slot.total.all,
+            failed: sum.failed + slot.total.failed,
+        })
+    }
+}
+
+impl Total {
+    fn exceeds(self, rules: &Rules) -> bool {
+        let share = self.failed.saturating_mul(100);
+        self.all >= rules.min_calls.get().into()
+            && share >= self.all.saturating_mul(rules.percent.get().into())
+    }
+}
+
+/// A call that was let through. Dropped, it says nothing, and a probe gives its place back.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    circuit: Arc<Circuit>,
+    epoch: u64,
+    probe: bool,
+    settled: bool,
+}
+
+impl Ticket {
+    /// Ends it.
+    pub(super) fn settle(mut self, verdict: Verdict) {
+        self.settled = true;
+        self.circuit.report(self.epoch, self.probe, verdict);
+    }
+
+    pub(super) const fn is_probe(&self) -> bool {
+        self.probe
+    }
+
+    /// The answer to a probe has begun: from now on it is a call as any other.
+    pub(super) fn begun(&mut self) {
+        if std::mem::take(&mut self.probe) {
+            self.circuit.report(self.epoch, true, Verdict::Success);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.circuit
+                .report(self.epoch, self.probe, Verdict::Nothing);
+        }
+    }
+}
+
+const SLOTS: usize = 10;
+/// When to come back while probes are under way, and how long they are waited for at least.
+const PROBING: Duration = Duration::from_secs(1);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    const OPEN: Duration = Duration::from_secs(15);
+
+    fn circuit(rules: Rules) -> Arc<Circuit> {
+        Arc::new(Circuit::new(rules, Instant::now()))
+    }
+
+    fn call(circuit: &Arc<Circuit>, verdict: Verdict) {
+        circuit.admit(Instant::now()).unwrap().settle(verdict);
+    }
+
+    fn calls(circuit: &Arc<Circuit>, verdict: Verdict, times: usize) {
+        (0..times).for_each(|_| call(circuit, verdict));
+    }
+
+    fn state(circuit: &Circuit) -> CircuitState {
+        circuit.snapshot(Instant::now()).state
+    }
+
+    async fn half_open() -> Arc<Circuit> {
+        let circuit = circuit(Rules::new());
+        calls(&circuit, Verdict::Failure, 10);
+        tokio::time::advance(OPEN).await;
+        circuit
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_in_a_row_open_it_for_a_while() {
+        let circuit = circuit(Rules::new());
+        calls(&circuit, Verdict::Failure, 9);
+        call(&circuit, Verdict::Success);
+        calls(&circuit, Verdict::Failure, 9);
+        assert_eq!(state(&circuit), CircuitState::Closed);
+
+        call(&circuit, Verdict::Failure);
+        assert_eq!(state(&circuit), CircuitState::Open);
+        assert_eq!(circuit.admit(Instant::now()).unwrap_err(), OPEN);
+        tokio::time::advance(OPEN - Duration::from_secs(1)).await;
+        let left = circuit.admit(Instant::now()).unwrap_err();
+        assert_eq!(left, Duration::from_secs(1));
+        tokio::time::advance(left).await;
+        assert!(circuit.admit(Instant::now()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_of_failures_opens_it_when_there_are_enough_calls() {
+        let rules = Rules::new().in_a_row(NonZeroU32::MAX);
+        let few = circuit(rules);
+        calls(&few, Verdict::Failure, 19);
+        assert_eq!(state(&few), CircuitState::Closed);
+        call(&few, Verdict::Failure);
+        assert_eq!(state(&few), CircuitState::Open);
+
+        let healthy = circuit(rules);
+        calls(&healthy, Verdict::Success, 30);
+        calls(&healthy, Verdict::Failure, 29);
+        assert_eq!(state(&healthy), CircuitState::Closed);
+        call(&healthy, Verdict::Failure);
+        assert_eq!(state(&healthy), CircuitState::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_leave_the_window() {
+        let circuit = circuit(Rules::new().in_a_row(NonZeroU32::MAX));
+        calls(&circuit, Verdict::Failure, 19);
+        tokio::time::advance(Duration::from_secs(31)).await;
+        call(&circuit, Verdict::Failure);
+
+        assert_eq!(state(&circuit), CircuitState::Closed);
+        assert_eq!(circuit.snapshot(Instant::now()).calls, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_says_nothing_counts_nowhere() {
+        let circuit = circuit(Rules::new());
+        for _ in 0..30 {
+            call(&circuit, Verdict::Nothing);
+            drop(circuit.admit(Instant::now()));
+        }
+        calls(&circuit, Verdict::Failure, 9);
+        call(&circuit, Verdict::Nothing);
+        assert_eq!(circuit.snapshot(Instant::now()).failures_in_a_row, 9);
+        call(&circuit, Verdict::Failure);
+
+        assert_eq!(state(&circuit), CircuitState::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn probes_that_succeed_close_it() {
+        let circuit = half_open().await;
+        calls(&circuit, Verdict::Success, 2);
+        assert_eq!(state(&circuit), CircuitState::HalfOpen);
+        call(&circuit, Verdict::Success);
+
+        assert_eq!(state(&circuit), CircuitState::Closed);
+        assert_eq!(circuit.snapshot(Instant::now()).failures_in_a_row, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_fails_opens_it_again() {
+        let circuit = half_open().await;
+        let first = circuit.admit(Instant::now()).unwrap();
+        let second = circuit.admit(Instant::now()).unwrap();
+        first.settle(Verdict::Failure);
+        assert_eq!(state(&circuit), CircuitState::Open);
+
+        second.settle(Verdict::Success);
+        assert_eq!(state(&circuit), CircuitState::Open, "it came too late");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h9_a_probe_that_is_cancelled_gives_its_place_back() {
+        let circuit = half_open().await;
+        for _ in 0..100 {
+            let probes: Vec<_> = (0..3).map(|_| circuit.admit(Instant::now())).collect();
+            assert!(probes.iter().all(Result::is_ok));
+            assert!(circuit.admit(Instant::now()).is_err());
+        }
+        calls(&circuit, Verdict::Success, 3);
+
+        assert_eq!(state(&circuit), CircuitState::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h9_probes_that_are_forgotten_do_not_wedge_it() {
+        let circuit = half_open().await;
+        let forgotten: Vec<_> = (0..3).map(|_| circuit.admit(Instant::now())).collect();
+        assert_eq!(circuit.admit(Instant::now()).unwrap_err(), PROBING);
+
+        tokio::time::advance(OPEN).await;
+        calls(&circuit, Verdict::Success, 3);
+        assert_eq!(state(&circuit), CircuitState::Closed);
+        drop(forgotten);
+        assert_eq!(state(&circuit), CircuitState::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_from_before_it_opened_do_not_count_as_probes() {
+        let circuit = circuit(Rules::new());
+        let old = circuit.admit(Instant::now()).unwrap();
+        let older = circuit.admit(Instant::now()).unwrap();
+        calls(&circuit, Verdict::Failure, 10);
+        tokio::time::advance(OPEN).await;
+        let probe = circuit.admit(Instant::now()).unwrap();
+        old.settle(Verdict::Failure);
+        older.settle(Verdict::Success);
+        assert_eq!(state(&circuit), CircuitState::HalfOpen);
+
+        probe.settle(Verdict::Success);
+        assert_eq!(circuit.snapshot(Instant::now()).calls, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_has_begun_and_then_fails_opens_it_again() {
+        let circuit = half_open().await;
+        let mut probe = circuit.admit(Instant::now()).unwrap();
+        probe.begun();
+        assert_eq!(circuit.snapshot(Instant::now()).calls, 1);
+        probe.settle(Verdict::Failure);
+
+        assert_eq!(state(&circuit), CircuitState::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shortest_and_the_longest_times_are_legal() {
+        for window in [Duration::ZERO, Duration::MAX] {
+            for open in [Duration::ZERO, Duration::MAX] {
+                let circuit = circuit(Rules::new().window(window).open(open));
+                calls(&circuit, Verdict::Failure, 10);
+                assert_eq!(circuit.admit(Instant::now()).is_ok(), open.is_zero());
+            }
+        }
+        let never = circuit(Rules::never());
+        calls(&never, Verdict::Failure, 1000);
+        assert_eq!(state(&never), CircuitState::Closed);
+    }
+}

@@ -1,0 +1,134 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{
+    Broken, ResponseBody,
+    body::Watching,
+    circuit::{Ticket, Verdict},
+};
+use crate::{
+    BoxError,
+    oneshot::Oneshot,
+    types::{Classify, Reply},
+};
+
+pin_project! {
+    /// Response future of [`Breaker`](super::Breaker).
+    pub struct ResponseFuture<S, Q, F, C> {
+        #[pin]
+        state: State<S, Q, F, C>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, Q, F, C> {
+        Refused {
+            broken: Option<Broken>,
+        },
+        Calling {
+            #[pin]
+            call: Oneshot<S, Q, F>,
+            ticket: Option<Ticket>,
+            classify: C,
+        },
+    }
+}
+
+impl<S, Q, F, C> ResponseFuture<S, Q, F, C> {
+    pub(super) const fn calling(
+        service: S,
+        request: Q,
+        ticket: Option<Ticket>,
+        classify: C,
+    ) -> Self {
+        Self {
+            state: State::Calling {
+                call: Oneshot::new(service, request),
+                ticket,
+                classify,
+            },
+        }
+    }
+
+    pub(super) const fn refused(broken: Broken) -> Self {
+        Self {
+            state: State::Refused {
+                broken: Some(broken),
+            },
+        }
+    }
+}
+
+impl<S, Q, R, C> Future for ResponseFuture<S, Q, S::Future, C>
+where
+    S: Service<Q, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    R: Body<Data = Bytes>,
+    C: Classify + Clone,
+{
+    type Output = Result<Response<ResponseBody<R, C>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Refused { broken } => match broken.take() {
+                Some(broken) => Poll::Ready(Err(broken.into())),
+                // Polled after its end.
+                None => Poll::Pending,
+            },
+            StateProj::Calling {
+                call,
+                ticket,
+                classify,
+            } => {
+                let result = ready!(call.poll(cx));
+                Poll::Ready(answered(result, ticket.take(), classify))
+            }
+        }
+    }
+}
+
+/// A bad head or an error is a verdict; otherwise the body is to be watched.
+fn answered<R, E, C>(
+    result: Result<Response<R>, E>,
+    ticket: Option<Ticket>,
+    classify: &C,
+) -> Result<Response<ResponseBody<R, C>>, BoxError>
+where
+    R: Body<Data = Bytes>,
+    E: Into<BoxError>,
+    C: Classify + Clone,
+{
+    match result {
+        Ok(response) => {
+            let watching = ticket.and_then(|ticket| Watching::begin(&response, ticket, classify));
+            Ok(response.map(|body| ResponseBody::new(body, watching)))
+        }
+        Err(error) => {
+            let error = error.into();
+            if let Some(ticket) = ticket {
+                ticket.settle(Verdict::of(classify.classify(&Reply::failed(&*error))));
+            }
+            Err(error)
+        }
+    }
+}
+
+impl<S, Q, F, C> fmt::Debug for ResponseFuture<S, Q, F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused = matches!(self.state, State::Refused { .. });
+        f.debug_struct("ResponseFuture")
+            .field("refused", &refused)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Rules, circuits::Circuits};
+use crate::{sync::Arc, types::PartitionKey};
+
+/// What a circuit does with calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum CircuitState {
+    /// Lets them through.
+    #[default]
+    Closed,
+    /// Refuses them.
+    Open,
+    /// Lets a few through, to see.
+    HalfOpen,
+}
+
+/// A circuit at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// What it does.
+    pub state: CircuitState,
+    /// The calls of its window; of a half-open one, the probes that have succeeded.
+    pub calls: u64,
+    /// The failures among them.
+    pub failures: u64,
+    /// How many of the last calls have failed.
+    pub failures_in_a_row: u32,
+    /// When an open one will be tried.
+    pub retry_after: Option<Duration>,
+}
+
+/// Reads, trips and resets the circuits of a [`BreakerLayer`](super::BreakerLayer), while they are at
+/// work.
+///
+/// Cheap to clone. It needs no runtime.
+#[derive(Debug, Clone)]
+pub struct BreakerHandle {
+    circuits: Arc<Circuits>,
+    rules: Rules,
+}
+
+impl BreakerHandle {
+    pub(super) const fn new(circuits: Arc<Circuits>, rules: Rules) -> Self {
+        Self { circuits, rules }
+    }
+
+    /// The circuit of a part. One that has seen no call is closed.
+    #[must_use]
+    pub fn snapshot(&self, partition: &PartitionKey) -> Snapshot {
+        self.circuits
+            .get(partition)
+            .map_or_else(Snapshot::default, |circuit| {
+                circuit.snapshot(Instant::now())
+            })
+    }
+
+    /// All circuits, in the order of their names.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<(PartitionKey, Snapshot)> {
+        let now = Instant::now();
+        let all = self.circuits.all().into_iter();
+        let mut all: Vec<_> = all.map(|(key, it)| (key, it.snapshot(now))).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// Opens the circuit of a part, as too many failures would: after the time that the rules say it is
+    /// tried again.
+    pub fn trip(&self, partition: &PartitionKey) {
+        if let Some(circuit) = self.circuits.get_or_create(partition, &self.rules) {
+            circuit.trip(Instant::now());
+        }
+    }
+
+    /// Closes the circuit of a part, and forgets its failures.
+    pub fn reset(&self, partition: &PartitionKey) {
+        if let Some(circuit) = self.circuits.get(partition) {
+            circuit.reset();
+        }
+    }
+}

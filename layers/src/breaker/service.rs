@@ -1,0 +1,70 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{ResponseBody, ResponseFuture, Rules, circuits::Circuits};
+use crate::{
+    BoxError,
+    sync::Arc,
+    types::{Classify, Partition},
+};
+
+/// Stops calling an upstream that fails, for a while.
+///
+/// See the [module docs](super) for an example.
+#[derive(Clone)]
+pub struct Breaker<S, P, C> {
+    pub(super) inner: S,
+    pub(super) partition: P,
+    pub(super) classify: C,
+    pub(super) rules: Rules,
+    pub(super) max_partitions: usize,
+    pub(super) circuits: Arc<Circuits>,
+}
+
+impl<S, P, C, B, R> Service<Request<B>> for Breaker<S, P, C>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    P: Partition<B>,
+    C: Classify + Clone,
+    R: Body<Data = Bytes>,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<R, C>>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, Request<B>, S::Future, C>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let ticket = match self.partition.partition(&request) {
+            Some(key) => self.circuits.admit(&key, &self.rules, self.max_partitions),
+            None => Ok(None),
+        };
+        match ticket {
+            Ok(ticket) => {
+                ResponseFuture::calling(self.inner.clone(), request, ticket, self.classify.clone())
+            }
+            Err(broken) => ResponseFuture::refused(broken),
+        }
+    }
+}
+
+impl<S: fmt::Debug, P, C> fmt::Debug for Breaker<S, P, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker")
+            .field("inner", &self.inner)
+            .field("rules", &self.rules)
+            .field("circuits", &self.circuits)
+            .finish_non_exhaustive()
+    }
+}

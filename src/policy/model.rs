@@ -1,0 +1,97 @@
+use http::Request;
+use memchr::memmem;
+
+use crate::layers::{
+    body::Known,
+    types::{Partition, PartitionKey},
+};
+
+/// A part for each authority and model, since one model of a service may be down while the others are
+/// well.
+///
+/// The model is what the request asks for, in the query or in the JSON body; a request that names none
+/// belongs to the part of its authority. It is found without parsing: the first member of that name that
+/// is a text counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByModel;
+
+impl<B: Known> Partition<B> for ByModel {
+    fn partition(&self, request: &Request<B>) -> Option<PartitionKey> {
+        let uri = request.uri();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let query = || uri.query().and_then(in_query);
+        let model = request.body().bytes().and_then(|body| in_body(body));
+        Some(match model.or_else(query) {
+            None => PartitionKey::new(authority),
+            Some(model) => PartitionKey::new(&format!("{authority} {model}")),
+        })
+    }
+}
+
+fn in_query(query: &str) -> Option<&str> {
+    let mut pairs = query.split('&');
+    pairs
+        .find_map(|pair| pair.strip_prefix("model="))
+        .filter(|model| fits(model))
+}
+
+fn in_body(json: &[u8]) -> Option<&str> {
+    memmem::find_iter(json, NAME).find_map(|at| {
+        let after = json.get(at + NAME.len()..)?.trim_ascii_start();
+        let value = after.strip_prefix(b":")?.trim_ascii_start();
+        let text = value.strip_prefix(b"\"")?;
+        let end = memchr::memchr2(b'"', b'\\', text)?;
+        let model = std::str::from_utf8(text.get(..end)?).ok()?;
+        fits(model).then_some(model)
+    })
+}
+
+/// A name that is longer than any model's is somebody's mistake, and would be kept.
+fn fits(model: &str) -> bool {
+    (1..=128).contains(&model.len())
+}
+
+const NAME: &[u8] = b"\"model\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::body::ReqBody;
+
+    fn part(uri: &str, body: &'static str) -> String {
+        let request = Request::post(uri).body(ReqBody::from(body)).unwrap();
+        ByModel.partition(&request).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_part_is_an_authority_and_a_model() {
+        let uri = "https://a.example/v1/chat/completions";
+        assert_eq!(part(uri, r#"{"model":"openai"}"#), "a.example openai");
+        assert_eq!(
+            part(uri, "{\"messages\":[],\"model\" :\n\"mistral\"}"),
+            "a.example mistral"
+        );
+        assert_eq!(
+            part("https://a.example/text/hi?seed=1&model=b", ""),
+            "a.example b"
+        );
+        assert_eq!(part(uri, "{}"), "a.example");
+        assert_eq!(part("/", ""), "");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_model_is_none() {
+        let uri = "https://a.example/";
+        for body in [
+            r#"{"messages":["say \"model\":\"x\""]}"#,
+            r#"{"model":7}"#,
+            r#"{"model":"#,
+            r#"{"model":"a"#,
+            r#"{"model":""}"#,
+        ] {
+            assert_eq!(part(uri, body), "a.example", "{body}");
+        }
+        let schema = r#"{"properties":{"model":{"type":"string"}},"model":"b"}"#;
+        assert_eq!(part(uri, schema), "a.example b");
+    }
+}
