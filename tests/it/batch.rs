@@ -336,6 +336,7 @@ async fn the_sandbox_counts_no_more_in_flight_than_asked_for() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .build()
         .unwrap();
     let prompts = (0..100).map(|n| format!("Prompt {n}"));
@@ -351,6 +352,7 @@ async fn images_and_speech_are_batches_too() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .build()
         .unwrap();
 

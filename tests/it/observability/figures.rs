@@ -9,6 +9,7 @@ async fn a_call_of_the_preset_is_counted_and_measured() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .build()
         .unwrap();
     let seen = Capture::install();
@@ -43,6 +44,7 @@ async fn failures_have_words() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .build()
         .unwrap();
     for (fault, word) in [
@@ -74,6 +76,7 @@ async fn an_answer_says_when_its_parts_came() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .build()
         .unwrap();
     let chat = || client.text().chat([Message::user("Tell me of rivers")]);

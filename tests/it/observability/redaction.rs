@@ -47,7 +47,10 @@ fn shown(error: &Error) -> String {
 async fn j6_no_canary_is_shown_whatever_the_upstream_does() {
     let sandbox = Sandbox::start().unwrap();
     let seen = Capture::install();
-    let builder = Blossom::builder().base_url(sandbox.base_url()).api_key(KEY);
+    let builder = Blossom::builder()
+        .base_url(sandbox.base_url())
+        .max_attempts(1)
+        .api_key(KEY);
     assert_clean("the builder", &format!("{builder:?}"));
     let client = builder.build().unwrap();
     assert_clean("the client", &format!("{client:?}"));
@@ -105,6 +108,7 @@ async fn j6_what_is_wrong_with_a_configuration_is_said_without_it() {
     let refused = Blossom::builder()
         .api_key(KEY)
         .base_url("http://127.0.0.1:1/")
+        .max_attempts(1)
         .build()
         .unwrap()
         .text()
@@ -148,6 +152,7 @@ async fn j5_a_model_name_that_moves_lines_stays_a_word() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .build()
         .unwrap();
     let seen = Capture::install();

@@ -9,6 +9,7 @@ async fn a_call_and_its_attempt_have_a_span_each_that_say_what_was_used() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .build()
         .unwrap();
     let seen = Capture::install();
@@ -47,6 +48,7 @@ async fn content_and_trace_context_are_there_when_they_are_asked_for() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .trace_content(true)
         .propagate_trace(W3c::default())
         .build()

@@ -221,6 +221,7 @@ async fn k10_the_clients_builder_takes_a_proxy_and_its_exceptions() {
     let builder = || {
         Blossom::builder()
             .base_url("http://upstream.invalid")
+            .max_attempts(1)
             .allow_plain_http("upstream.invalid")
             .api_key("sk_secret")
             .proxy(format!("http://user:s3cret@{}", proxy.address()))
@@ -361,6 +362,7 @@ async fn with_environment(_port: &str) {
     for asked in [false, true] {
         let client = Blossom::builder()
             .base_url("https://a.invalid")
+            .max_attempts(1)
             .api_key("sk_secret")
             .proxy_from_env(asked)
             .connect_timeout(Duration::from_millis(200))

@@ -163,7 +163,9 @@ async fn a_layer_that_is_off_asks_for_nothing_and_touches_nothing() {
 async fn the_client_decompresses_when_it_is_told_to() {
     let sandbox = Sandbox::builder().compress(true).start().unwrap();
     let client = |on| {
-        let builder = Blossom::builder().base_url(sandbox.base_url());
+        let builder = Blossom::builder()
+            .base_url(sandbox.base_url())
+            .max_attempts(1);
         builder.decompression(on).build().unwrap()
     };
 
@@ -188,6 +190,7 @@ async fn k8_a_bomb_is_a_typed_error_of_the_client() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
         .decompression(true)
         .build()
         .unwrap();
