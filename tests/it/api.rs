@@ -17,6 +17,8 @@ fn pair() -> (Sandbox, Blossom) {
     let client = Blossom::builder()
         .api_key("sk_test")
         .base_url(sandbox.base_url())
+        .max_attempts(1)
+        .breaker(blossom::layers::breaker::Rules::never())
         .build()
         .unwrap();
     (sandbox, client)

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use blossom::{Blossom, sandbox::Sandbox};
+use blossom::{Blossom, layers::breaker::Rules, sandbox::Sandbox};
 use tokio::time::Instant;
 
 /// The header that asks the sandbox for a fault.
 pub(crate) const FAULT: &str = "x-sandbox-fault";
 
-/// A sandbox, and a client for it.
+/// A sandbox, and a client that asks it once: what it does when it asks again is tested elsewhere.
 pub(crate) fn pair() -> (Sandbox, Blossom) {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
         .base_url(sandbox.base_url())
+        .max_attempts(1)
+        .breaker(Rules::never())
         .build()
         .unwrap();
     (sandbox, client)
