@@ -14,7 +14,7 @@ use blossom::{
 };
 use tokio::time::Instant;
 
-const FAULT: &str = "x-sandbox-fault";
+use crate::support::FAULT;
 
 /// A client that waits a moment before each retry, and never opens its breaker.
 fn builder(sandbox: &Sandbox) -> Builder {
