@@ -54,6 +54,9 @@ struct Arguments {
     /// How many bytes of answers are kept in memory.
     #[arg(long, default_value_t = 64 * 1024 * 1024)]
     cache_bytes: u64,
+    /// How often a request is sent at most, the first time included.
+    #[arg(long, default_value_t = 3)]
+    max_attempts: u32,
     /// Starts on free ports over a sandbox, calls itself once, prints the answer and ends.
     #[arg(long)]
     check: bool,
@@ -161,7 +164,8 @@ struct Upstream {
 async fn client(endpoint: &Endpoint, arguments: &Arguments) -> Result<Blossom, BoxError> {
     let mut builder = Blossom::builder()
         .endpoint(endpoint.clone())
-        .without_api_key();
+        .without_api_key()
+        .max_attempts(arguments.max_attempts);
     builder = match arguments.cache_ttl {
         0 => builder.cache(false),
         seconds => builder

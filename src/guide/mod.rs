@@ -8,6 +8,14 @@ pub mod axum {}
 #[doc = include_str!("tonic.md")]
 pub mod tonic {}
 
+/// What goes where in a stack, and why.
+#[doc = include_str!("ordering.md")]
+pub mod ordering {}
+
+/// Streams, from the head to the last byte.
+#[doc = include_str!("streaming.md")]
+pub mod streaming {}
+
 /// What is kept, for whom and how long, and how to say otherwise.
 #[cfg(feature = "cache-memory")]
 #[doc = include_str!("caching.md")]

@@ -17,6 +17,8 @@ use std::{
 use blossom::{
     Blossom, Body,
     layers::{
+        body::Known as _,
+        breaker::BreakerLayer,
         limit::{
             concurrency::ConcurrencyLimitLayer,
             rate::{Quota, RateLimitLayer},
@@ -24,6 +26,7 @@ use blossom::{
         load_shed::LoadShedLayer,
         metrics::MetricsLayer,
         observe::ObserveLayer,
+        retry::RetryLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
         trace::TraceLayer,
     },
@@ -56,6 +59,35 @@ impl Service<Request<Body>> for Noop {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         ready(Ok(Response::new(request.into_body())))
+    }
+}
+
+/// What a policy for tower's retry comes to that looks at the status.
+#[derive(Clone)]
+struct Again;
+
+impl<E> tower::retry::Policy<Request<Body>, Response<Body>, E> for Again {
+    type Future = Ready<()>;
+
+    fn retry(
+        &mut self,
+        _: &mut Request<Body>,
+        result: &mut Result<Response<Body>, E>,
+    ) -> Option<Ready<()>> {
+        match result {
+            Ok(response) if response.status().is_success() => None,
+            _ => Some(ready(())),
+        }
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        let mut clone = Request::new(request.body().try_clone()?);
+        *clone.method_mut() = request.method().clone();
+        *clone.uri_mut() = request.uri().clone();
+        *clone.version_mut() = request.version();
+        *clone.headers_mut() = request.headers().clone();
+        *clone.extensions_mut() = request.extensions().clone();
+        Some(clone)
     }
 }
 
@@ -108,12 +140,45 @@ fn run(row: &str, calls: usize) -> Result<(), Error> {
             drive_service(calls, tower::timeout::TimeoutLayer::new(LONG).layer(Noop));
         }
         "tower-concurrency" => {
-            drive_service(calls, tower::limit::ConcurrencyLimitLayer::new(64).layer(Noop));
+            drive_service(
+                calls,
+                tower::limit::ConcurrencyLimitLayer::new(64).layer(Noop),
+            );
         }
         "concurrency" => drive_service(calls, ConcurrencyLimitLayer::new(64).layer(Noop)),
         "rate" => {
             let quota = Quota::requests(u64::MAX, LONG);
             drive_service(calls, RateLimitLayer::new([quota]).layer(Noop));
+        }
+        "tower-retry" => drive_service(calls, tower::retry::RetryLayer::new(Again).layer(Noop)),
+        "retry" => drive_service(calls, RetryLayer::default().layer(Noop)),
+        "breaker" => drive_service(calls, BreakerLayer::new().layer(Noop)),
+        // As others stack them: what stands between a client and its transport.
+        "tower-six" => {
+            let bearer = http::HeaderValue::from_static("Bearer x");
+            let stack = ServiceBuilder::new()
+                .layer(tower_http::trace::TraceLayer::new_for_http())
+                .load_shed()
+                .concurrency_limit(64)
+                .timeout(LONG)
+                .layer(tower::retry::RetryLayer::new(Again))
+                .layer(tower_http::set_header::SetRequestHeaderLayer::overriding(
+                    http::header::AUTHORIZATION,
+                    bearer,
+                ))
+                .service(Noop);
+            drive_service(calls, stack);
+        }
+        "six" => {
+            let stack = ServiceBuilder::new()
+                .layer(LoadShedLayer::new())
+                .layer(RetryLayer::default())
+                .layer(BreakerLayer::new())
+                .layer(RateLimitLayer::new([Quota::requests(u64::MAX, LONG)]))
+                .layer(ConcurrencyLimitLayer::new(64))
+                .layer(HeadTimeoutLayer::new(LONG))
+                .service(Noop);
+            drive_service(calls, stack);
         }
         "load-shed" => drive_service(calls, LoadShedLayer::new().layer(Noop)),
         "rate-none" => drive_service(calls, RateLimitLayer::new([]).layer(Noop)),
@@ -184,6 +249,11 @@ fn main() -> Result<ExitCode, Error> {
         "concurrency",
         "rate",
         "load-shed",
+        "tower-retry",
+        "retry",
+        "breaker",
+        "tower-six",
+        "six",
         "static",
         "boxed",
         "tower-http-trace",
@@ -230,6 +300,25 @@ fn main() -> Result<ExitCode, Error> {
     let shed = added("load-shed", "noop");
     report.at_most("load_shed, added instructions", shed.0, 150.0);
     report.at_most("load_shed, added allocations", shed.1, 0.0);
+    let (ours, tower) = (added("retry", "noop"), added("tower-retry", "noop"));
+    report.at_most(
+        "retry over tower's, added instructions",
+        ours.0 / tower.0,
+        1.5,
+    );
+    let breaker = added("breaker", "noop");
+    report.at_most("breaker, added instructions", breaker.0, 500.0);
+    let (ours, tower) = (added("six", "noop"), added("tower-six", "noop"));
+    report.at_most(
+        "six layers over six of others, added instructions",
+        ours.0 / tower.0,
+        1.5,
+    );
+    report.at_most(
+        "six layers beside six of others, added allocations",
+        ours.1 - tower.1,
+        2.0,
+    );
     let boxed = added("boxed", "static");
     report.at_most("boxed once, added instructions", boxed.0, 600.0);
     report.at_most("boxed once, added allocations", boxed.1, 2.0);
