@@ -7,6 +7,7 @@ pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
 
 /// Locks `mutex`, also after a panic of another holder: what is kept here is valid at every step.
+#[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()

@@ -5,12 +5,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::Response;
-use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::{Overloaded, ServiceTime};
-use crate::{BoxError, body::Guarded};
+use super::{Overloaded, service_time::ServiceTime};
+use crate::BoxError;
 
 pin_project! {
     /// Response future of [`LoadShed`](super::LoadShed).
@@ -35,34 +33,29 @@ impl<F> ResponseFuture<F> {
         }
     }
 
-    pub(super) const fn calling(response: F, time: ServiceTime) -> Self {
+    pub(super) const fn calling(response: F, time: Option<ServiceTime>) -> Self {
         Self {
-            state: State::Calling {
-                response,
-                time: Some(time),
-            },
+            state: State::Calling { response, time },
         }
     }
 }
 
-impl<F, R, E> Future for ResponseFuture<F>
+impl<F, T, E> Future for ResponseFuture<F>
 where
-    F: Future<Output = Result<Response<R>, E>>,
+    F: Future<Output = Result<T, E>>,
     E: Into<BoxError>,
-    R: Body,
 {
-    type Output = Result<Response<Guarded<R, ServiceTime>>, BoxError>;
+    type Output = Result<T, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Shed { overloaded } => Poll::Ready(Err((*overloaded).into())),
             StateProj::Calling { response, time } => {
-                let response = ready!(response.poll(cx)).map_err(Into::into)?;
-                let Some(time) = time.take() else {
-                    // Polled after its end.
-                    return Poll::Pending;
-                };
-                Poll::Ready(Ok(response.map(|body| Guarded::new(body, time))))
+                let result = ready!(response.poll(cx));
+                if let Some(time) = time.take() {
+                    time.end();
+                }
+                Poll::Ready(result.map_err(Into::into))
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A service whose `poll_ready` is pending is asked for nothing: the call is answered with
 //! [`Overloaded`], whose [`retry_after`](Overloaded::retry_after) is the mean time that calls have
-//! taken here lately, to the end of their bodies.
+//! taken here lately.
 //!
 //! What it does not do: it keeps no count and no queue. It sheds what the inner service sheds by not
 //! being ready.
@@ -34,8 +34,8 @@
 //!
 //! # Streaming
 //!
-//! Frames pass as they come. The end of the body, in any of the four ways, is the end of the time that
-//! a call took.
+//! The response is not touched, and a call is measured to its head: foreign services that limit take
+//! it for the end, and are ready again.
 //!
 //! # Cancellation
 //!
@@ -44,7 +44,8 @@
 //!
 //! # Cost
 //!
-//! Two readings of the clock and an atomic. No allocation, and no lock.
+//! An atomic. The first eight calls are measured, then one in 32: two readings of the clock. No
+//! allocation and no lock; 145 instructions on the mean (callgrind, x86-64, 2026-11-25).
 //!
 //! # Example
 //!
@@ -81,7 +82,5 @@ mod layer;
 mod service;
 mod service_time;
 
-pub use self::{
-    future::ResponseFuture, layer::LoadShedLayer, service::LoadShed, service_time::ServiceTime,
-};
+pub use self::{future::ResponseFuture, layer::LoadShedLayer, service::LoadShed};
 pub use crate::types::Overloaded;

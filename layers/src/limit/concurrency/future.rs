@@ -125,18 +125,22 @@ where
     type Output = Result<Response<Guarded<R, Permit>>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.permit.as_ref().is_some_and(Permit::is_held) {
+        let this = self.as_mut().project();
+        let held = |permit: &mut Permit| permit.is_held() || permit.try_take();
+        if !this.permit.as_mut().is_some_and(held) {
             ready!(self.as_mut().poll_permit(cx))?;
         }
         let this = self.project();
-        let result = ready!(this.call.poll(cx));
-        // Taken in either case: an error gives it back at once.
-        match (result, this.permit.take()) {
-            (Ok(response), Some(permit)) => {
-                Poll::Ready(Ok(response.map(|body| Guarded::new(body, permit))))
+        match ready!(this.call.poll(cx)) {
+            Ok(response) => match this.permit.take() {
+                Some(permit) => Poll::Ready(Ok(response.map(|body| Guarded::new(body, permit)))),
+                None => Poll::Pending,
+            },
+            Err(error) => {
+                // At once, and not only when this future is dropped.
+                *this.permit = None;
+                Poll::Ready(Err(error.into()))
             }
-            (Ok(_), None) => Poll::Pending,
-            (Err(error), _) => Poll::Ready(Err(error.into())),
         }
     }
 }

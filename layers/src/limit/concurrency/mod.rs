@@ -35,7 +35,7 @@
 //!
 //! Without waiting: a lock for a few instructions to take a permit and one to give it back, no
 //! allocation, no clock. With parts, two look-ups in a map. Parts that have nothing under way and
-//! nobody waiting are forgotten. It adds 610 instructions to a call; tower's limit, which ends at the
+//! nobody waiting are forgotten. It adds 630 instructions to a call; tower's limit, which ends at the
 //! head and keeps no parts, adds 300 (callgrind, x86-64, 2026-11-25).
 //!
 //! # Example

@@ -77,31 +77,44 @@ impl Queue {
         }))
     }
 
+    /// Takes a permit if there is room.
+    #[inline]
+    pub(super) fn try_take(&self, key: &Key) -> bool {
+        match key {
+            None => lock(&self.0).take_common(),
+            // By value: a reference would be a way into the request's future.
+            Some(key) => self.try_take_keyed(key.clone()),
+        }
+    }
+
+    fn try_take_keyed(&self, key: PartitionKey) -> bool {
+        lock(&self.0).take(&Some(key))
+    }
+
     /// Takes a permit, or a place in the queue, or neither.
-    pub(super) fn ask(&self, key: Option<&PartitionKey>, waker: &Waker) -> Verdict {
+    pub(super) fn ask(&self, key: &Key, waker: &Waker) -> Verdict {
         let mut state = lock(&self.0);
         if state.take(key) {
             return Verdict::Granted;
         }
-        let key = key.cloned();
         let evicted = if state.waiting < state.max_waiting {
             None
         } else {
-            match state.evict_for(&key) {
+            match state.evict_for(key) {
                 Some(waker) => Some(waker),
                 None => return Verdict::Refused(state.overloaded()),
             }
         };
-        let ticket = state.join(key, waker.clone());
+        let ticket = state.join(key.clone(), waker.clone());
         drop(state);
         wake(evicted);
         Verdict::Waiting(ticket)
     }
 
     /// How it stands with `ticket`. The waker takes the place of the former one.
-    pub(super) fn check(&self, key: Option<&PartitionKey>, ticket: u64, waker: &Waker) -> Verdict {
+    pub(super) fn check(&self, key: &Key, ticket: u64, waker: &Waker) -> Verdict {
         let mut state = lock(&self.0);
-        if let Some(waiting) = state.waker_of(&key.cloned(), ticket) {
+        if let Some(waiting) = state.waker_of(key, ticket) {
             waiting.clone_from(waker);
             return Verdict::Waiting(ticket);
         }
@@ -112,29 +125,35 @@ impl Queue {
     }
 
     /// Gives up `ticket`, and what it may have been given.
-    pub(super) fn leave(&self, key: Option<&PartitionKey>, ticket: u64) {
+    pub(super) fn leave(&self, key: &Key, ticket: u64) {
         let mut state = lock(&self.0);
-        let key = key.cloned();
-        let next = if state.remove(&key, ticket) || state.evicted.remove(&ticket) {
+        let next = if state.remove(key, ticket) || state.evicted.remove(&ticket) {
             None
         } else {
-            state.release(&key)
+            state.release(key)
         };
         drop(state);
         wake(next);
     }
 
-    pub(super) fn give_back(&self, key: Option<&PartitionKey>) {
+    #[inline]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a reference would be a way into the body"
+    )]
+    pub(super) fn give_back(&self, key: Key) {
         let mut state = lock(&self.0);
-        let next = match key {
+        if key.is_none() && state.waiting == 0 {
             // The common case: no part to look up, and nobody waits.
-            None if state.waiting == 0 => {
-                state.in_flight = state.in_flight.saturating_sub(1);
-                return;
-            }
-            key => state.release(&key.cloned()),
-        };
-        drop(state);
+            state.in_flight = state.in_flight.saturating_sub(1);
+        } else {
+            drop(state);
+            self.give_to_next(&key);
+        }
+    }
+
+    fn give_to_next(&self, key: &Key) {
+        let next = lock(&self.0).release(key);
         wake(next);
     }
 
@@ -193,22 +212,30 @@ impl Queue {
 }
 
 impl State {
+    /// Takes a permit if there is room, for a call that belongs to no part.
+    #[inline]
+    const fn take_common(&mut self) -> bool {
+        let room = self.in_flight < self.limit;
+        if room {
+            self.in_flight += 1;
+        }
+        room
+    }
+
     /// Takes a permit if there is room.
-    fn take(&mut self, key: Option<&PartitionKey>) -> bool {
+    fn take(&mut self, key: &Key) -> bool {
         if self.in_flight >= self.limit {
             return false;
         }
-        if let Some(key) = key {
-            let key = Some(key.clone());
-            match self.parts.get_mut(&key) {
+        if key.is_some() {
+            match self.parts.get_mut(key) {
                 Some(part) if part.in_flight >= self.partition_limit => return false,
                 Some(part) => part.in_flight += 1,
                 None if self.partition_limit == 0 => return false,
-                None => self.parts.entry(key).or_default().in_flight = 1,
+                None => self.parts.entry(key.clone()).or_default().in_flight = 1,
             }
         }
-        self.in_flight += 1;
-        true
+        self.take_common()
     }
 
     fn join(&mut self, key: Key, waker: Waker) -> u64 {

@@ -17,10 +17,17 @@ use crate::{BoxError, sync::Arc, timer::Timer, types::Held};
 pub(super) struct Claim {
     limiter: Arc<Limiter>,
     whose: Whose,
-    units: Units,
-    // Says of one that was sent whether it waits in a queue further in.
-    held: Option<Held>,
+    // `None` if requests are all that is counted: a small claim is moved at little cost.
+    estimated: Option<Box<Estimated>>,
     standing: Standing,
+}
+
+/// What a request takes beside being one.
+#[derive(Debug)]
+pub(super) struct Estimated {
+    pub(super) units: Units,
+    // Says of a request that was sent whether it waits in a queue further in.
+    pub(super) held: Held,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +42,16 @@ enum Standing {
 }
 
 impl Claim {
+    #[inline]
     pub(super) const fn new(
         limiter: Arc<Limiter>,
         whose: Whose,
-        units: Units,
-        held: Option<Held>,
+        estimated: Option<Box<Estimated>>,
     ) -> Self {
         Self {
             limiter,
             whose,
-            units,
-            held,
+            estimated,
             standing: Standing::Outside,
         }
     }
@@ -62,8 +68,36 @@ impl Claim {
         &self.whose
     }
 
-    pub(super) const fn units(&self) -> Units {
-        self.units
+    #[inline]
+    pub(super) fn units(&self) -> Units {
+        self.estimated
+            .as_ref()
+            .map_or(Units::ONE, |estimated| estimated.units)
+    }
+
+    fn is_held_back(&self) -> bool {
+        let estimated = self.estimated.as_ref();
+        estimated.is_some_and(|estimated| estimated.held.is_held())
+    }
+
+    /// Asks once; whether it is granted.
+    // Values go in and out, and what every call goes through is inlined: the compiler then sees that
+    // nobody else looks into the request on its way.
+    #[inline]
+    pub(super) fn try_grant(&mut self) -> bool {
+        let units = self.units();
+        let granted = match self.whose.take() {
+            None => self.limiter.try_take(units),
+            whose => {
+                let (granted, whose) = self.limiter.try_take_of(whose, units);
+                self.whose = whose;
+                granted
+            }
+        };
+        if let Some(at) = granted {
+            self.standing = Standing::Granted(at);
+        }
+        granted.is_some()
     }
 
     /// Asks until it is granted or refused; waits until `deadline` at most, which may move.
@@ -74,11 +108,9 @@ impl Claim {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), BoxError>> {
         loop {
-            let (waker, deadline) = (cx.waker(), deadline());
+            let (units, waker, deadline) = (self.units(), cx.waker(), deadline());
             let verdict = match self.standing {
-                Standing::Outside => self
-                    .limiter
-                    .ask(&mut self.whose, self.units, deadline, waker),
+                Standing::Outside => self.limiter.ask(&mut self.whose, units, deadline, waker),
                 Standing::Waiting(ticket) => {
                     self.limiter.check(&self.whose, ticket, deadline, waker)
                 }
@@ -107,6 +139,7 @@ impl Claim {
     }
 
     /// The request is on its way: from here on nothing comes back but by [`settle`](Self::settle).
+    #[inline]
     pub(super) fn sent(&mut self) {
         if let Standing::Granted(at) = self.standing {
             self.standing = Standing::Sent(at);
@@ -125,17 +158,16 @@ impl Claim {
     pub(super) fn settle(&mut self, used: Units) {
         if let Standing::Granted(at) | Standing::Sent(at) = self.standing {
             self.standing = Standing::Outside;
-            if used != self.units {
-                self.limiter.settle(&self.whose, self.units, used, at);
+            let taken = self.units();
+            if used != taken {
+                self.limiter.settle(&self.whose, taken, used, at);
             }
         }
     }
 
     fn leave(&mut self) {
         match self.standing {
-            Standing::Sent(_) if self.held.as_ref().is_some_and(Held::is_held) => {
-                self.settle(Units::default());
-            }
+            Standing::Sent(_) if self.is_held_back() => self.settle(Units::default()),
             Standing::Outside | Standing::Sent(_) => {}
             Standing::Waiting(ticket) => {
                 self.standing = Standing::Outside;
@@ -147,8 +179,12 @@ impl Claim {
 }
 
 impl Drop for Claim {
+    #[inline]
     fn drop(&mut self) {
-        self.leave();
+        // What was sent and only counted leaves nothing behind.
+        if self.estimated.is_some() || !matches!(self.standing, Standing::Sent(_)) {
+            self.leave();
+        }
     }
 }
 
@@ -156,7 +192,7 @@ impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claim")
             .field("whose", &self.whose)
-            .field("units", &self.units)
+            .field("estimated", &self.estimated)
             .field("standing", &self.standing)
             .finish_non_exhaustive()
     }

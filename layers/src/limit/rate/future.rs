@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::{Settlement, claim::Claim, layer::Pricing, learn};
+use super::{Settlement, claim::Claim, learn};
 use crate::{
     BoxError,
     body::Guarded,
@@ -25,29 +25,52 @@ pin_project! {
     /// Response future of [`RateLimit`](super::RateLimit).
     pub struct ResponseFuture<S, B, F> {
         #[pin]
+        state: State<S, B, F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B, F> {
+        // It could go at once.
+        Calling { #[pin] response: F, claim: Option<Claim> },
+        // Boxed, so that those that need not wait stay small.
+        Waiting { waiting: Pin<Box<Waiting<S, B, F>>> },
+        // It became ready with an error.
+        Failed { error: Option<BoxError> },
+    }
+}
+
+pin_project! {
+    struct Waiting<S, B, F> {
+        #[pin]
         call: Oneshot<S, Request<B>, F>,
-        // `None` if no quota holds for it, and once it hangs on the body.
         claim: Option<Claim>,
-        price: Option<Pricing>,
-        learn: bool,
         timer: Timer,
     }
 }
 
 impl<S, B, F> ResponseFuture<S, B, F> {
-    pub(super) fn new(
-        inner: S,
-        request: Request<B>,
-        claim: Option<Claim>,
-        price: Option<Pricing>,
-        learn: bool,
-    ) -> Self {
+    pub(super) const fn calling(response: F, claim: Option<Claim>) -> Self {
         Self {
+            state: State::Calling { response, claim },
+        }
+    }
+
+    pub(super) fn waiting(inner: S, request: Request<B>, claim: Option<Claim>) -> Self {
+        let waiting = Box::pin(Waiting {
             call: Oneshot::new(inner, request),
             claim,
-            price,
-            learn,
             timer: Timer::default(),
+        });
+        Self {
+            state: State::Waiting { waiting },
+        }
+    }
+
+    pub(super) const fn failed(error: BoxError) -> Self {
+        Self {
+            state: State::Failed { error: Some(error) },
         }
     }
 }
@@ -61,6 +84,34 @@ where
     type Output = Result<Response<Guarded<R, Settlement>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Calling { response, claim } => {
+                let result = ready!(response.poll(cx));
+                Poll::Ready(ended(result, claim.take()))
+            }
+            StateProj::Waiting { waiting } => {
+                let result = ready!(waiting.as_mut().poll_call(cx))?;
+                let claim = waiting.as_mut().project().claim.take();
+                Poll::Ready(ended(result, claim))
+            }
+            StateProj::Failed { error } => match error.take() {
+                Some(error) => Poll::Ready(Err(error)),
+                // Polled after its end.
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B, S::Future>
+where
+    S: Service<Request<B>>,
+{
+    #[expect(clippy::type_complexity, reason = "a refusal, or what the call gave")]
+    fn poll_call(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Result<S::Response, S::Error>, BoxError>> {
         let mut this = self.project();
         if let Some(claim) = this.claim.as_mut().filter(|claim| !claim.is_granted()) {
             let request = this.call.request();
@@ -76,51 +127,58 @@ where
         {
             claim.sent();
         }
-        let result = ready!(polled);
-        Poll::Ready(ended(
-            result.map_err(Into::into),
-            this.claim.take(),
-            this.price.take(),
-            *this.learn,
-        ))
+        polled.map(Ok)
     }
 }
 
 /// What becomes of a claim when the head is there, or will never be.
-fn ended<R: Body>(
-    result: Result<Response<R>, BoxError>,
+#[inline]
+fn ended<R: Body, E: Into<BoxError>>(
+    result: Result<Response<R>, E>,
     claim: Option<Claim>,
-    price: Option<Pricing>,
-    learn: bool,
 ) -> Result<Response<Guarded<R, Settlement>>, BoxError> {
-    let settlement = match (&result, claim) {
-        (_, None) => Settlement::none(),
-        (Err(error), Some(mut claim)) => {
-            if cause_ref::<Refusal>(&**error).is_some_and(Refusal::is_unsent) {
-                claim.unsent();
-            }
-            Settlement::none()
-        }
-        (Ok(response), Some(claim)) => {
-            if learn && let Some(wait) = learn::told(response.status(), response.headers()) {
-                claim.limiter().pause(claim.whose(), wait);
-            }
-            // Without an outcome nobody will ever know more.
-            match response.extensions().get::<Outcome>() {
-                Some(outcome) if claim.limiter().settles() => {
-                    Settlement::new(claim, outcome.clone(), price)
-                }
-                _ => Settlement::none(),
-            }
-        }
+    match result {
+        Ok(response) => match claim {
+            Some(claim) if claim.limiter().wants_heads() => Ok(open(claim, response)),
+            _ => Ok(response.map(|body| Guarded::new(body, Settlement::none()))),
+        },
+        Err(error) => Err(failed(error.into(), claim)),
+    }
+}
+
+/// Learns from the head, and leaves to the body what it will know.
+#[inline(never)]
+fn open<R: Body>(claim: Claim, response: Response<R>) -> Response<Guarded<R, Settlement>> {
+    let limiter = claim.limiter();
+    if limiter.learns()
+        && let Some(wait) = learn::told(response.status(), response.headers())
+    {
+        limiter.pause(claim.whose(), wait);
+    }
+    // Without an outcome nobody will ever know more.
+    let settlement = match response.extensions().get::<Outcome>() {
+        Some(outcome) if limiter.settles() => Settlement::new(claim, outcome.clone()),
+        _ => Settlement::none(),
     };
-    result.map(|response| response.map(|body| Guarded::new(body, settlement)))
+    response.map(|body| Guarded::new(body, settlement))
+}
+
+fn failed(error: BoxError, claim: Option<Claim>) -> BoxError {
+    if let Some(mut claim) = claim
+        && cause_ref::<Refusal>(&*error).is_some_and(Refusal::is_unsent)
+    {
+        claim.unsent();
+    }
+    error
 }
 
 impl<S, B, F> fmt::Debug for ResponseFuture<S, B, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture")
-            .field("claim", &self.claim)
-            .finish_non_exhaustive()
+        let state = match &self.state {
+            State::Calling { .. } => "calling",
+            State::Waiting { .. } => "waiting",
+            State::Failed { .. } => "failed",
+        };
+        f.debug_tuple("ResponseFuture").field(&state).finish()
     }
 }

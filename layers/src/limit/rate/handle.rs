@@ -1,9 +1,6 @@
 use std::time::Duration;
 
-use super::{
-    Quota,
-    limiter::{Limiter, Whose},
-};
+use super::{Quota, limiter::Limiter};
 use crate::{sync::Arc, types::PartitionKey};
 
 /// A live view of the quotas of a [`RateLimitLayer`](super::RateLimitLayer).
@@ -52,7 +49,6 @@ impl Handle {
     /// Lets nothing of a part go for so long, as if the upstream had asked for it. A pause that ends
     /// later holds.
     pub fn pause(&self, part: Option<&PartitionKey>, wait: Duration) {
-        let whose = part.cloned().map_or(Whose::Whole, Whose::Part);
-        self.limiter.pause(&whose, wait);
+        self.limiter.pause(&part.cloned(), wait);
     }
 }

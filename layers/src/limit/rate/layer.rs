@@ -24,11 +24,7 @@ pub struct RateLimitLayer<P = Unpartitioned, E = Stated> {
     partitioned: bool,
     partition: P,
     estimate: E,
-    price: Option<Pricing>,
-    learn: bool,
 }
-
-pub(super) type Pricing = Arc<dyn Price + Send + Sync>;
 
 /// The estimate that the request states in its extensions, and no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,8 +47,6 @@ impl RateLimitLayer {
             partitioned: false,
             partition: Unpartitioned,
             estimate: Stated,
-            price: None,
-            learn: false,
         }
     }
 }
@@ -69,8 +63,6 @@ impl<P, E> RateLimitLayer<P, E> {
             partitioned: true,
             partition,
             estimate: self.estimate,
-            price: self.price,
-            learn: self.learn,
         }
     }
 
@@ -83,16 +75,14 @@ impl<P, E> RateLimitLayer<P, E> {
             partitioned: self.partitioned,
             partition: self.partition,
             estimate,
-            price: self.price,
-            learn: self.learn,
         }
     }
 
     /// What a reply costs, for quotas of cost. It is asked twice: about the estimate when a request is
     /// admitted, with nothing in the record but the usage, and about what became of it at the end.
     #[must_use]
-    pub fn price(mut self, price: impl Price + Send + Sync + 'static) -> Self {
-        self.price = Some(Arc::new(price));
+    pub fn price(self, price: impl Price + Send + Sync + 'static) -> Self {
+        self.limiter.set_price(Arc::new(price));
         self
     }
 
@@ -120,8 +110,8 @@ impl<P, E> RateLimitLayer<P, E> {
     ///
     /// Only the part that was told waits. Off by default.
     #[must_use]
-    pub fn learn(mut self) -> Self {
-        self.learn = true;
+    pub fn learn(self) -> Self {
+        self.limiter.set_learns();
         self
     }
 
@@ -135,47 +125,33 @@ impl<P, E> RateLimitLayer<P, E> {
         &self.limiter
     }
 
-    pub(super) const fn learns(&self) -> bool {
-        self.learn
-    }
-
-    pub(super) const fn pricing(&self) -> Option<&Pricing> {
-        self.price.as_ref()
-    }
-
     /// Whose quotas hold for `request`; `None` if none do.
     pub(super) fn whose<B>(&self, request: &Request<B>) -> Option<Whose>
     where
         P: Partition<B>,
     {
-        if self.limiter.quotas().is_empty() && !self.learn {
+        if self.limiter.quotas().is_empty() && !self.limiter.learns() {
             return None;
         }
         if self.partitioned {
-            self.partition.partition(request).map(Whose::Part)
+            self.partition.partition(request).map(Some)
         } else {
-            Some(Whose::Whole)
+            Some(None)
         }
     }
 
-    /// What `request` takes, as far as can be told before.
-    pub(super) fn units<B>(&self, request: &Request<B>) -> Units
+    /// What `request` takes beside being one, as far as can be told before.
+    pub(super) fn estimated<B>(&self, request: &Request<B>) -> Units
     where
         E: EstimateTokens<B>,
     {
-        let mut units = Units {
-            requests: 1,
-            ..Units::default()
-        };
-        if !self.limiter.settles() {
-            return units;
-        }
+        let mut units = Units::ONE;
         let stated = request.extensions().get().copied();
         let Some(estimate) = stated.or_else(|| self.estimate.estimate(request)) else {
             return units;
         };
         units.tokens = estimate.total_tokens();
-        if let Some(price) = &self.price {
+        if let Some(price) = self.limiter.price() {
             let completion = estimate.completion_tokens.unwrap_or(0);
             let record = Record {
                 usage: Some(Usage::new(estimate.prompt_tokens, completion)),
@@ -202,7 +178,6 @@ impl<P, E> fmt::Debug for RateLimitLayer<P, E> {
         f.debug_struct("RateLimitLayer")
             .field("limiter", &self.limiter)
             .field("partitioned", &self.partitioned)
-            .field("learn", &self.learn)
             .finish_non_exhaustive()
     }
 }

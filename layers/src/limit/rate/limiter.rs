@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    sync::atomic::{AtomicBool, Ordering},
     task::Waker,
     time::Duration,
 };
@@ -11,9 +12,11 @@ use tokio::time::Instant;
 
 use super::{LargerThanQuota, Quota, RateLimited, Unit, meter::Meter, quota::Units};
 use crate::{
-    sync::{Mutex, lock},
-    types::PartitionKey,
+    sync::{Arc, Mutex, lock},
+    types::{PartitionKey, Price},
 };
+
+pub(super) type Pricing = Arc<dyn Price + Send + Sync>;
 
 /// The quotas of a layer, what is left of them, and who waits.
 ///
@@ -21,19 +24,21 @@ use crate::{
 /// runs. Times are nanoseconds since the limiter was made, by the monotonic clock.
 pub(super) struct Limiter {
     quotas: Box<[Quota]>,
+    // Whether a quota counts what only the end of a reply tells.
+    settles: bool,
+    learns: AtomicBool,
     started: Instant,
     state: Mutex<State>,
 }
 
 struct State {
-    // Of all requests, where there are no parts.
-    whole: Part,
+    // Of all requests where there are no parts, and else of all parts for which there was no room.
+    common: Part,
     parts: HashMap<PartitionKey, Part>,
-    // Of all parts for which there was no room.
-    rest: Part,
     max_parts: usize,
     // When there are so many, those at rest are forgotten.
     sweep_at: usize,
+    price: Option<Pricing>,
     max_waiting: usize,
     waiting: usize,
     next_ticket: u64,
@@ -53,13 +58,8 @@ struct Waiter {
     waker: Waker,
 }
 
-/// Whose quotas they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Whose {
-    Whole,
-    Part(PartitionKey),
-    Rest,
-}
+/// Whose quotas they are: those of a part, or the common ones.
+pub(super) type Whose = Option<PartitionKey>;
 
 /// What became of one who asks.
 pub(super) enum Verdict {
@@ -91,16 +91,19 @@ const FIRST_SWEEP: usize = 1_024;
 impl Limiter {
     pub(super) fn new(quotas: Box<[Quota]>) -> Self {
         let state = State {
-            whole: Part::new(&quotas),
+            common: Part::new(&quotas),
             parts: HashMap::new(),
-            rest: Part::new(&quotas),
             max_parts: MAX_PARTS,
             sweep_at: FIRST_SWEEP,
+            price: None,
             max_waiting: MAX_WAITING,
             waiting: 0,
             next_ticket: 0,
         };
+        let settled = |quota: &Quota| quota.unit() != Unit::Requests;
         Self {
+            settles: quotas.iter().any(settled),
+            learns: AtomicBool::new(false),
             quotas,
             started: Instant::now(),
             state: Mutex::new(state),
@@ -112,10 +115,31 @@ impl Limiter {
     }
 
     /// Whether a quota counts what only the end of a reply tells.
-    pub(super) fn settles(&self) -> bool {
-        self.quotas
-            .iter()
-            .any(|quota| quota.unit() != Unit::Requests)
+    pub(super) const fn settles(&self) -> bool {
+        self.settles
+    }
+
+    /// Whether the head of a reply, or what comes after it, is of any interest.
+    #[inline]
+    pub(super) fn wants_heads(&self) -> bool {
+        self.settles || self.learns()
+    }
+
+    #[inline]
+    pub(super) fn learns(&self) -> bool {
+        self.learns.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_learns(&self) {
+        self.learns.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_price(&self, price: Pricing) {
+        lock(&self.state).price = Some(price);
+    }
+
+    pub(super) fn price(&self) -> Option<Pricing> {
+        lock(&self.state).price.clone()
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -130,6 +154,23 @@ impl Limiter {
         // A time past the end of all is as good as none.
         let far = Duration::from_nanos(time.min(1 << 61));
         self.started.checked_add(far).unwrap_or(self.started)
+    }
+
+    /// Takes `units` of the common quotas, if that can be at once; says at which time.
+    pub(super) fn try_take(&self, units: Units) -> Option<u64> {
+        let mut state = lock(&self.state);
+        let now = self.now();
+        state.common.try_take(units, now).then_some(now)
+    }
+
+    /// As [`try_take`](Self::try_take), of a part. Says also whose quotas they are in the end.
+    pub(super) fn try_take_of(&self, mut whose: Whose, units: Units) -> (Option<u64>, Whose) {
+        let mut state = lock(&self.state);
+        let now = self.now();
+        state.settle_on(&mut whose, &self.quotas, now);
+        let part = state.known(&whose);
+        let granted = part.is_some_and(|part| part.try_take(units, now));
+        (granted.then_some(now), whose)
     }
 
     /// Takes `units` of all quotas, or a place in the queue, or neither.
@@ -291,7 +332,7 @@ impl Limiter {
         let now = self.now();
         let of = |part: &mut Part| part.meters.iter_mut().map(|m| m.available(now)).collect();
         match key {
-            None => of(&mut state.whole),
+            None => of(&mut state.common),
             Some(key) => match state.parts.get_mut(key) {
                 Some(part) => of(part),
                 None => of(&mut Part::new(&self.quotas)),
@@ -302,7 +343,7 @@ impl Limiter {
     pub(super) fn paused(&self, key: Option<&PartitionKey>) -> Option<Duration> {
         let state = lock(&self.state);
         let part = match key {
-            None => Some(&state.whole),
+            None => Some(&state.common),
             Some(key) => state.parts.get(key),
         };
         let left = part?.paused_until.saturating_sub(self.now());
@@ -311,9 +352,9 @@ impl Limiter {
 }
 
 impl State {
-    /// Makes sure that there is a part for `whose`, or that it shares in the rest.
+    /// Makes sure that there is a part for `whose`, or that it shares the common quotas.
     fn settle_on(&mut self, whose: &mut Whose, quotas: &[Quota], now: u64) {
-        let Whose::Part(key) = whose else {
+        let Some(key) = whose else {
             return;
         };
         if self.parts.contains_key(key) {
@@ -327,15 +368,14 @@ impl State {
         if self.parts.len() < self.max_parts {
             self.parts.insert(key.clone(), Part::new(quotas));
         } else {
-            *whose = Whose::Rest;
+            *whose = None;
         }
     }
 
     fn part(&mut self, whose: &Whose, quotas: &[Quota]) -> &mut Part {
         match whose {
-            Whose::Whole => &mut self.whole,
-            Whose::Rest => &mut self.rest,
-            Whose::Part(key) => self
+            None => &mut self.common,
+            Some(key) => self
                 .parts
                 .entry(key.clone())
                 .or_insert_with(|| Part::new(quotas)),
@@ -344,9 +384,8 @@ impl State {
 
     fn known(&mut self, whose: &Whose) -> Option<&mut Part> {
         match whose {
-            Whose::Whole => Some(&mut self.whole),
-            Whose::Rest => Some(&mut self.rest),
-            Whose::Part(key) => self.parts.get_mut(key),
+            None => Some(&mut self.common),
+            Some(key) => self.parts.get_mut(key),
         }
     }
 
@@ -404,6 +443,23 @@ impl Part {
         })
     }
 
+    #[inline]
+    fn try_take(&mut self, units: Units, now: u64) -> bool {
+        if !self.waiting.is_empty() || self.paused_until > now {
+            return false;
+        }
+        // Of one alone it need not be asked first what all of them say.
+        if let [meter] = &mut *self.meters {
+            return meter.try_take(units.of(meter.unit()), now);
+        }
+        let mut meters = self.meters.iter_mut();
+        let granted = meters.all(|meter| meter.allows(units.of(meter.unit()), now));
+        if granted {
+            self.take(units, now);
+        }
+        granted
+    }
+
     fn take(&mut self, units: Units, now: u64) {
         for meter in &mut self.meters {
             meter.take(units.of(meter.unit()), now);
@@ -426,8 +482,10 @@ impl Part {
     }
 }
 
+/// In 64 bits, which is much cheaper than in the 128 that `Duration` has for it.
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    let whole = duration.as_secs().saturating_mul(1_000_000_000);
+    whole.saturating_add(duration.subsec_nanos().into())
 }
 
 fn wake(waker: Option<Waker>) {

@@ -46,6 +46,32 @@ impl Meter {
         self.unit
     }
 
+    /// Takes `amount` if it may go now.
+    #[inline]
+    pub(super) fn try_take(&mut self, amount: u64, now: u64) -> bool {
+        if let Kind::Paced(paced) = &mut self.kind
+            && amount > 0
+        {
+            return amount <= self.limit && paced.try_take(amount, now);
+        }
+        let granted = self.allows(amount, now);
+        if granted {
+            self.take(amount, now);
+        }
+        granted
+    }
+
+    /// Whether `amount` may go now.
+    pub(super) fn allows(&mut self, amount: u64, now: u64) -> bool {
+        match &mut self.kind {
+            Kind::Unlimited => true,
+            _ if amount > self.limit => false,
+            _ if amount == 0 => true,
+            Kind::Paced(paced) => paced.allows(amount, now),
+            Kind::Log(log) => log.earliest(amount, now) == now,
+        }
+    }
+
     /// When `amount` may go, if nothing else goes before; `None` if it never may.
     pub(super) fn earliest(&mut self, amount: u64, now: u64) -> Option<u64> {
         match &mut self.kind {

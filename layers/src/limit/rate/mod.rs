@@ -39,9 +39,10 @@
 //!
 //! # Readiness
 //!
-//! Always ready: the inner service is not touched in `poll_ready`. The future waits for its quotas
-//! first, then readies and calls a clone. Clones of a service, and all services of a layer and its
-//! clones, share their quotas.
+//! Always ready: the inner service is not touched in `poll_ready`. A request that can go at once takes
+//! its quotas in `call`, where a clone is readied and called; any other waits in its future. Nothing is
+//! held by that which time does not give back, so a future that is not polled keeps nobody waiting.
+//! Clones of a service, and all services of a layer and its clones, share their quotas.
 //!
 //! # Streaming
 //!
@@ -56,8 +57,9 @@
 //!
 //! # Cost
 //!
-//! One lock and one reading of the clock for a request that goes at once, no allocation; a second lock
-//! and one allocation if tokens or cost are counted. The clock is the monotonic one: setting the time
+//! One lock and one reading of the clock for a request that goes at once, and no allocation: 690
+//! instructions with one quota (callgrind, x86-64, 2026-11-25). If tokens or cost are counted, two more
+//! locks and five allocations; one that has to wait is one more. The clock is the monotonic one: setting the time
 //! changes nothing. Each part takes about 230 bytes until it is at rest (a period at most), and
 //! [`max_partitions`](RateLimitLayer::max_partitions) bounds them.
 //!

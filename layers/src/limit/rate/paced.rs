@@ -10,11 +10,12 @@
 /// Everything is counted in nanoseconds times (N - b + 1), in which one unit is worth exactly T.
 #[derive(Debug, Clone)]
 pub(super) struct Paced {
-    limit: u128,
-    burst: u128,
+    limit: u64,
     // Units per period.
-    pace: u128,
-    period: u128,
+    pace: u64,
+    period: u64,
+    // A whole burst, scaled.
+    burst: u128,
     // The time by which all that was taken is made up for. Times are later by one period, so that a
     // new one has rested for as long as matters.
     made_up: u128,
@@ -24,28 +25,35 @@ impl Paced {
     pub(super) fn new(limit: u64, period: u64, burst: Option<u64>) -> Self {
         let burst = burst.unwrap_or(limit / 20).clamp(1, limit.max(1));
         Self {
-            limit: limit.into(),
-            burst: burst.into(),
-            pace: u128::from(limit.max(1) - burst) + 1,
-            period: period.into(),
+            limit,
+            // No overflow: a burst is at least 1.
+            pace: limit.max(1) - (burst - 1),
+            period,
+            burst: scale(burst, period),
             made_up: 0,
         }
     }
 
     const fn scaled(&self, now: u64) -> u128 {
-        (now as u128 + self.period) * self.pace
+        scale(now.saturating_add(self.period), self.pace)
+    }
+
+    const fn after(&self, amount: u64) -> u128 {
+        self.made_up.saturating_add(scale(amount, self.period))
+    }
+
+    pub(super) const fn allows(&self, amount: u64, now: u64) -> bool {
+        self.after(amount) <= self.scaled(now).saturating_add(self.burst)
     }
 
     pub(super) const fn earliest(&self, amount: u64, now: u64) -> u64 {
-        let due = self
-            .made_up
-            .saturating_add(amount as u128 * self.period)
-            .saturating_sub(self.burst * self.period);
-        if due <= self.scaled(now) {
+        if self.allows(amount, now) {
             return now;
         }
-        // Never before `now`, and in time: it fits.
-        let at = due.div_ceil(self.pace) - self.period;
+        let due = self.after(amount).saturating_sub(self.burst);
+        let at = due
+            .div_ceil(self.pace as u128)
+            .saturating_sub(self.period as u128);
         if at > u64::MAX as u128 {
             u64::MAX
         } else {
@@ -53,34 +61,44 @@ impl Paced {
         }
     }
 
+    /// [`allows`](Self::allows) and [`take`](Self::take) in one.
+    #[inline]
+    pub(super) fn try_take(&mut self, amount: u64, now: u64) -> bool {
+        let (now, amount) = (self.scaled(now), scale(amount, self.period));
+        let granted = self.made_up.saturating_add(amount) <= now.saturating_add(self.burst);
+        if granted {
+            self.made_up = self.made_up.max(now).saturating_add(amount);
+        }
+        granted
+    }
+
     pub(super) fn take(&mut self, amount: u64, now: u64) {
         let from = self.made_up.max(self.scaled(now));
-        self.made_up = from.saturating_add(u128::from(amount) * self.period);
+        self.made_up = from.saturating_add(scale(amount, self.period));
     }
 
     /// Only what has not been made up for since: at most all that was taken less what the pace makes
     /// up in the time since. So it never gives back what was used, whatever else has come and gone.
     pub(super) fn give_back(&mut self, unused: u64, taken: u64, at: u64, now: u64) {
-        let since = u128::from(now.saturating_sub(at)) * self.pace;
-        let left = (u128::from(taken) * self.period).saturating_sub(since);
-        let back = left.min(u128::from(unused) * self.period);
+        let since = scale(now.saturating_sub(at), self.pace);
+        let left = scale(taken, self.period).saturating_sub(since);
+        let back = left.min(scale(unused, self.period));
         self.made_up = self.made_up.saturating_sub(back);
     }
 
     pub(super) fn owe(&mut self, extra: u64, now: u64) {
         let now = self.scaled(now);
-        let most = now.saturating_add((self.limit + self.burst) * self.period);
-        let extra = u128::from(extra).min(self.limit) * self.period;
+        let limit = scale(self.limit, self.period);
+        let most = now.saturating_add(limit).saturating_add(self.burst);
+        let extra = scale(extra.min(self.limit), self.period);
         let owed = self.made_up.max(now).saturating_add(extra);
         self.made_up = owed.min(most.max(self.made_up));
     }
 
     pub(super) fn available(&self, now: u64) -> u64 {
-        let room = self
-            .scaled(now)
-            .saturating_add(self.burst * self.period)
-            .saturating_sub(self.made_up);
-        narrow((room / self.period).min(self.limit))
+        let room = self.scaled(now).saturating_add(self.burst);
+        let room = room.saturating_sub(self.made_up);
+        narrow((room / u128::from(self.period)).min(self.limit.into()))
     }
 
     /// Amounts of one rest when the burst is whole again; larger ones when all of the limit is.
@@ -88,10 +106,14 @@ impl Paced {
         let rest = if only_ones {
             0
         } else {
-            (self.limit - self.burst.min(self.limit)) * self.period
+            scale(self.limit, self.period).saturating_sub(self.burst)
         };
         self.made_up.saturating_add(rest) <= self.scaled(now)
     }
+}
+
+const fn scale(a: u64, b: u64) -> u128 {
+    a as u128 * b as u128
 }
 
 #[expect(

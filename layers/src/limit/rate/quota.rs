@@ -148,6 +148,13 @@ pub(super) struct Units {
 }
 
 impl Units {
+    /// A request of which nothing else is known.
+    pub(super) const ONE: Self = Self {
+        requests: 1,
+        tokens: 0,
+        cost: 0,
+    };
+
     pub(super) const fn of(&self, unit: Unit) -> u64 {
         match unit {
             Unit::Requests => self.requests,

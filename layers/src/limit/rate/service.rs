@@ -1,16 +1,21 @@
 use std::{
     fmt,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{RateLimitLayer, ResponseFuture, Settlement, Stated, claim::Claim};
+use super::{
+    RateLimitLayer, ResponseFuture, Settlement, Stated,
+    claim::{Claim, Estimated},
+    limiter::{Limiter, Whose},
+};
 use crate::{
     BoxError,
     body::Guarded,
+    sync::Arc,
     types::{EstimateTokens, Held, Partition, Unpartitioned},
 };
 
@@ -46,25 +51,68 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let limit = &self.limit;
-        let claim = limit.whose(&request).map(|whose| {
-            let limiter = limit.limiter().clone();
-            let units = limit.units(&request);
-            // Only where much is at stake: it costs two allocations.
-            let held = limiter.settles().then(Held::default);
-            if let Some(held) = &held {
-                request.extensions_mut().insert(held.clone());
+        let Some(whose) = limit.whose(&request) else {
+            return send(self.inner.clone(), request, None);
+        };
+        let limiter = limit.limiter().clone();
+        if limiter.settles() {
+            return self.call_estimated(request, limiter, whose);
+        }
+        let claim = Claim::new(limiter, whose, None);
+        send(self.inner.clone(), request, Some(claim))
+    }
+}
+
+impl<S, P, E> RateLimit<S, P, E> {
+    // Apart, so that requests that are only counted are seen by nobody on their way.
+    #[inline(never)]
+    fn call_estimated<B>(
+        &self,
+        mut request: Request<B>,
+        limiter: Arc<Limiter>,
+        whose: Whose,
+    ) -> ResponseFuture<S, B, S::Future>
+    where
+        S: Service<Request<B>> + Clone,
+        S::Error: Into<BoxError>,
+        E: EstimateTokens<B>,
+    {
+        let units = self.limit.estimated(&request);
+        let held = Held::default();
+        request.extensions_mut().insert(held.clone());
+        let estimated = Box::new(Estimated { units, held });
+        let claim = Claim::new(limiter, whose, Some(estimated));
+        send(self.inner.clone(), request, Some(claim))
+    }
+}
+
+/// Calls `inner` at once if the claim is granted at once.
+#[inline(always)]
+fn send<S, B>(
+    mut inner: S,
+    request: Request<B>,
+    mut claim: Option<Claim>,
+) -> ResponseFuture<S, B, S::Future>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    if !claim.as_mut().is_none_or(Claim::try_grant) {
+        return ResponseFuture::waiting(inner, request, claim);
+    }
+    // Nearly always it is ready: then the request need not be kept first. If not, it is asked again
+    // with a waker that is heard.
+    match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) => {
+            if let Some(claim) = &mut claim {
+                claim.sent();
             }
-            Claim::new(limiter, whose, units, held)
-        });
-        ResponseFuture::new(
-            self.inner.clone(),
-            request,
-            claim,
-            limit.pricing().cloned(),
-            limit.learns(),
-        )
+            ResponseFuture::calling(inner.call(request), claim)
+        }
+        Poll::Ready(Err(error)) => ResponseFuture::failed(error.into()),
+        Poll::Pending => ResponseFuture::waiting(inner, request, claim),
     }
 }
 

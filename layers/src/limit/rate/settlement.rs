@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{claim::Claim, layer::Pricing};
+use super::claim::Claim;
 use crate::{
     body::{End, Guard},
     types::{Outcome, Quote},
@@ -13,7 +13,6 @@ pub struct Settlement(Option<Box<Open>>);
 struct Open {
     claim: Claim,
     outcome: Outcome,
-    price: Option<Pricing>,
 }
 
 impl Settlement {
@@ -22,26 +21,25 @@ impl Settlement {
         Self(None)
     }
 
-    pub(super) fn new(claim: Claim, outcome: Outcome, price: Option<Pricing>) -> Self {
-        Self(Some(Box::new(Open {
-            claim,
-            outcome,
-            price,
-        })))
+    pub(super) fn new(claim: Claim, outcome: Outcome) -> Self {
+        Self(Some(Box::new(Open { claim, outcome })))
     }
 }
 
 impl Guard for Settlement {
+    #[inline]
     fn end(self, _end: End) {
-        let Some(open) = self.0 else {
-            return;
-        };
-        let Open {
-            mut claim,
-            outcome,
-            price,
-        } = *open;
+        if let Some(open) = self.0 {
+            open.settle();
+        }
+    }
+}
+
+impl Open {
+    fn settle(self) {
+        let Self { mut claim, outcome } = self;
         let mut used = claim.units();
+        let price = claim.limiter().price();
         // What is not known stays as it was estimated.
         outcome.read(|record| {
             if let Some(usage) = record.usage {
