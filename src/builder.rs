@@ -3,15 +3,17 @@
 #[cfg(feature = "cache-memory")]
 mod cache;
 mod connection;
+mod limits;
 
 use std::{env, fmt, time::Duration};
 
 #[cfg(feature = "cache-memory")]
 pub(crate) use self::cache::PresetCache;
-use self::connection::Connection;
+pub(crate) use self::limits::Limiting;
+use self::{connection::Connection, limits::LimitSettings};
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
-    client::Stack,
+    client::{Limits, Stack},
     layers::{
         backoff::Backoff,
         breaker::Rules,
@@ -19,7 +21,7 @@ use crate::{
         spend::{Budget, Handle, SpendLayer, Unknown},
         trace::Propagate,
     },
-    policy::{Prices, Propagation, ShowContent},
+    policy::{Prices, Propagation, Quotas, ShowContent},
     preset,
     transport::ApiKey,
 };
@@ -44,6 +46,9 @@ use crate::{
 /// | `retry_budget` | 10 % of the calls, and no fewer than 10, in any 10 s | an upstream that is down must not get thrice its load |
 /// | `backoff` | full jitter of 500 ms, doubling to 8 s | most trouble is over in seconds |
 /// | `breaker` | half of at least 20 calls in 30 s, or 10 in a row; open for 15 s; 3 probes | nobody should wait for what is down |
+/// | `max_in_flight` | 64 | enough for any one program, to the end of each body |
+/// | `max_waiting` | 16,384 | thousands of prompts may be gathered at once, and memory has an end |
+/// | `requests_per_minute`, `tokens_per_minute`, `quotas` | none | never guessed from the key |
 /// | `max_request_bytes` | 1 MiB | a larger body is sent as a stream, once |
 /// | `max_response_bytes` | 64 MiB | the most of a reply that is no stream |
 /// | `cache` | on | an equal request has an equal answer, at once and for nothing |
@@ -106,6 +111,9 @@ pub(crate) struct Settings {
     pub(crate) breaker: Rules,
     /// Whether the stack is our own, and so can be known by these settings.
     pub(crate) preset: bool,
+    pub(crate) limits: LimitSettings,
+    /// The limits of the stack that was built.
+    pub(crate) live_limits: Option<Limits>,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_response_bytes: usize,
     pub(crate) warn_prompt_tokens: u64,
@@ -137,6 +145,8 @@ impl Default for Settings {
             backoff: Backoff::default(),
             breaker: Rules::new(),
             preset: true,
+            limits: LimitSettings::default(),
+            live_limits: None,
             max_request_bytes: 1024 * 1024,
             max_response_bytes: 64 * 1024 * 1024,
             warn_prompt_tokens: 1_000,
@@ -290,6 +300,45 @@ impl Builder {
         self
     }
 
+    /// How many calls may be under way at once, to the end of their bodies. Default: 64, or what the
+    /// [`quotas`](Self::quotas) say.
+    ///
+    /// A stream that is held and not read counts, until `max_unread` closes it. Others wait in line,
+    /// first come first served.
+    pub const fn max_in_flight(mut self, max_in_flight: usize) -> Self {
+        self.settings.limits.max_in_flight = Some(max_in_flight);
+        self
+    }
+
+    /// How many calls may wait for one of these places, and how many for quota; others are refused at
+    /// once with [`ErrorKind::Overloaded`] or [`ErrorKind::RateLimited`]. Default: 16,384. Zero waits for
+    /// nothing.
+    pub const fn max_waiting(mut self, max_waiting: usize) -> Self {
+        self.settings.limits.max_waiting = max_waiting;
+        self
+    }
+
+    /// How many requests may go in any minute, evenly spread after a burst of a twentieth. Default: no
+    /// limit.
+    pub const fn requests_per_minute(mut self, requests_per_minute: u64) -> Self {
+        self.settings.limits.requests_per_minute = Some(requests_per_minute);
+        self
+    }
+
+    /// How many tokens may go in any minute, by a rough estimate when a request is sent, and by what the
+    /// service reports when its reply ends. Default: no limit.
+    pub const fn tokens_per_minute(mut self, tokens_per_minute: u64) -> Self {
+        self.settings.limits.tokens_per_minute = Some(tokens_per_minute);
+        self
+    }
+
+    /// What the service lets through: ready-made for the public one, or of your own. They hold beside
+    /// `requests_per_minute` and `tokens_per_minute`. Default: none.
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.settings.limits.quotas = quotas;
+        self
+    }
+
     /// Sends a trace context with each request, in the field `traceparent`: with
     /// [`W3c`](crate::layers::trace::W3c) one that a request bears is continued, and otherwise a
     /// trace begins. Default: none is added.
@@ -354,7 +403,8 @@ impl Builder {
     /// # Errors
     ///
     /// [`ErrorKind::Builder`], with a text that says what to change: no key for a service that wants
-    /// one, a key or a URL that is not legal, or timeouts of which one can never fire.
+    /// one, a key or a URL that is not legal, timeouts of which one can never fire, or limits that
+    /// contradict one another or let nothing through.
     pub fn build(self) -> Result<Blossom> {
         let mut settings = self.settings;
         settings.endpoint = match self.base {
@@ -374,12 +424,17 @@ impl Builder {
         let transport = self.connection.transport(key)?;
         let spend = settings.spend_layer();
         settings.spend = spend.as_ref().map(SpendLayer::handle);
+        let limiting = settings.limiting();
+        settings.live_limits = Some(Limits::new(
+            limiting.concurrency.handle(),
+            limiting.rate.handle(),
+        ));
         #[cfg(feature = "cache-memory")]
         if let Some((layer, view)) = cache {
-            let stack = preset::cached(&settings, spend, &layer, transport);
+            let stack = preset::cached(&settings, spend, limiting, &layer, transport);
             return Ok(Blossom::assemble(stack, settings, Some(view)));
         }
-        let stack = preset::standard(&settings, spend, transport);
+        let stack = preset::standard(&settings, spend, limiting, transport);
         Ok(Blossom::assemble(
             stack,
             settings,
@@ -392,6 +447,7 @@ impl Builder {
 impl Settings {
     /// Refuses values that contradict one another.
     fn check(&self) -> Result<()> {
+        self.check_limits()?;
         let clocks = [
             ("head_timeout", self.head_timeout),
             ("unary_timeout", self.unary_timeout),

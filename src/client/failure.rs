@@ -8,6 +8,7 @@ use crate::{
     Error, ErrorKind,
     layers::{
         BoxError, cause_ref,
+        limit::concurrency::DeadlinePassed,
         retry::GaveUp,
         sse::{self, DecodeError},
         timeout::{Clock, Elapsed, Unread},
@@ -76,7 +77,11 @@ fn typed(error: BoxError, other: impl FnOnce(BoxError) -> Error) -> Error {
         Ok(own) => return *own,
         Err(error) => error,
     };
-    if let Some(elapsed) = cause_ref::<Elapsed>(&*error) {
+    if let Some(passed) = cause_ref::<DeadlinePassed>(&*error) {
+        Error::new(ErrorKind::Timeout, passed.to_string())
+            .with_suggestion("raise max_in_flight or total_timeout, or make fewer calls at once")
+            .with_source(error)
+    } else if let Some(elapsed) = cause_ref::<Elapsed>(&*error) {
         let suggestion = match elapsed.clock() {
             Clock::Head => {
                 "raise head_timeout (streams) or unary_timeout (all else), or ask for a stream"
@@ -140,7 +145,7 @@ fn refused(refusal: Refusal, error: BoxError) -> Error {
         _ => (
             ErrorKind::Overloaded,
             true,
-            "send fewer requests at once, or raise the limit",
+            "make fewer calls at once, wait for what retry_after() says, or raise max_in_flight",
         ),
     };
     Error::new(kind, error.to_string())

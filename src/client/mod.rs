@@ -9,6 +9,7 @@ mod failure;
 pub(crate) mod file;
 mod image;
 mod judge;
+mod limits;
 mod macros;
 mod media;
 mod models;
@@ -44,6 +45,7 @@ pub use self::{
     audio::{AudioCalls, Speak, Speech, SpeechCall},
     file::Save,
     image::{Draw, Image, ImageCall, ImageCalls},
+    limits::Limits,
     models::{Models, ModelsCall},
     service::{ResponseBody, ResponseFuture},
     stream::TextStream,
@@ -178,6 +180,28 @@ impl Blossom {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.settings.endpoint
+    }
+
+    /// The limits of its stack, live: how many calls are under way and waiting, and what is left of the
+    /// quotas. `None` over a stack of your own, whose layers have handles of their own.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = blossom::Blossom::builder()
+    ///     .base_url("http://127.0.0.1:8080")
+    ///     .requests_per_minute(60)
+    ///     .build()?;
+    /// if let Some(limits) = client.limits() {
+    ///     limits.concurrency().set_limit(8);
+    ///     assert_eq!(limits.concurrency().in_flight(), 0);
+    ///     assert_eq!(limits.rate().available(None), [3]);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn limits(&self) -> Option<&Limits> {
+        self.shared.settings.live_limits.as_ref()
     }
 
     /// Text calls.

@@ -44,7 +44,7 @@ impl<B: Known> Describe<B> for DescribeRequest {
     }
 }
 
-fn operation(method: &Method, uri: &Uri) -> &'static str {
+pub(super) fn operation(method: &Method, uri: &Uri) -> &'static str {
     let mut segments = uri.path().split('/').filter(|segment| !segment.is_empty());
     while let Some(segment) = segments.next() {
         let operation = match segment {

@@ -15,6 +15,8 @@
 //! | [`Deterministic`](crate::layers::cache::Deterministic) | [`OneAnswer`]: seeded, or at temperature 0 |
 //! | [`Describe`](crate::layers::types::Describe) | [`DescribeRequest`]: operation, provider and model, for metrics and spans |
 //! | [`ErrorType`](crate::layers::types::ErrorType) | [`NameError`]: the word for an error |
+//!
+//! [`Quotas`] are what an upstream lets through.
 
 mod clamp;
 mod classify;
@@ -28,12 +30,12 @@ mod key;
 mod model;
 mod observe;
 mod price;
+mod quotas;
 mod repeat;
 mod trace;
 
 #[cfg(test)]
 pub(crate) use self::classify::class_of;
-pub(crate) use self::trace::{Propagation, ShowContent};
 pub use self::{
     clamp::ClampMaxTokens,
     classify::{ClassifyHealth, ClassifyReply},
@@ -43,6 +45,7 @@ pub use self::{
     model::ByModel,
     observe::{CountReply, ObserveReply, WatchReply},
     price::{InvalidPrices, Prices, Rates},
+    quotas::Quotas,
     repeat::RepeatSafely,
 };
 #[cfg(feature = "cache-memory")]
@@ -50,4 +53,8 @@ pub use self::{
 pub use self::{
     keep::KeepAnswers,
     key::{KeyRequest, OneAnswer},
+};
+pub(crate) use self::{
+    quotas::{requests_per_minute, tokens_per_minute},
+    trace::{Propagation, ShowContent},
 };

@@ -15,7 +15,9 @@
 //! | `retry` | outside all that belongs to one attempt, so that it holds nothing while it waits |
 //! | `trace::attempt` | a span for each request that is sent |
 //! | `spend` (where prices are known) | each attempt is paid, to the end of its body |
-//! | `breaker` | inside retries, so that each attempt counts and an open circuit ends them |
+//! | `breaker` | inside retries, so that each attempt counts and an open circuit ends them; it costs no quota |
+//! | `limit::rate` | who waits for quota holds no place below |
+//! | `limit::concurrency` | each place is held to the end of its body |
 //! | `timeout::head`, `first_event`, `idle` | clocks of one attempt |
 //! | `observe` | sees what the wire gave, decompressed |
 //! | decompression (feature) | inside all that reads bodies |
@@ -38,7 +40,7 @@ use crate::builder::PresetCache;
 #[cfg(feature = "decompression")]
 use crate::transport::decompress::DecompressLayer;
 use crate::{
-    builder::Settings,
+    builder::{Limiting, Settings},
     client::Stack,
     layers::{
         BoxError,
@@ -66,8 +68,13 @@ use tower_layer::Layer as _;
 type Spend = Option<SpendLayer<Prices, Prices>>;
 
 /// The stack of [`Blossom::builder`](crate::Blossom::builder), without a cache.
-pub(crate) fn standard(settings: &Settings, spend: Spend, transport: Transport) -> Stack {
-    let inner = inner(settings, spend.clone(), transport);
+pub(crate) fn standard(
+    settings: &Settings,
+    spend: Spend,
+    limiting: Limiting,
+    transport: Transport,
+) -> Stack {
+    let inner = inner(settings, spend.clone(), limiting, transport);
     outer(settings, spend, inner)
 }
 
@@ -76,10 +83,11 @@ pub(crate) fn standard(settings: &Settings, spend: Spend, transport: Transport) 
 pub(crate) fn cached(
     settings: &Settings,
     spend: Spend,
+    limiting: Limiting,
     cache: &PresetCache,
     transport: Transport,
 ) -> Stack {
-    let inner = cache.layer(inner(settings, spend.clone(), transport));
+    let inner = cache.layer(inner(settings, spend.clone(), limiting, transport));
     outer(settings, spend, inner)
 }
 
@@ -120,6 +128,7 @@ where
 fn inner(
     settings: &Settings,
     spend: Spend,
+    limiting: Limiting,
     transport: Transport,
 ) -> impl Service<
     Request<ReqBody>,
@@ -159,6 +168,8 @@ fn inner(
                 .classify(ClassifyHealth)
                 .rules(settings.breaker),
         )
+        .layer(limiting.rate)
+        .layer(limiting.concurrency)
         .layer(HeadTimeoutLayer::new(HeadAfter::new(
             settings.head_timeout,
             settings.unary_timeout,

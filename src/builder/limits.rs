@@ -1,0 +1,176 @@
+//! How many calls, how fast.
+
+use super::Settings;
+use crate::{
+    Error, ErrorKind, Result,
+    layers::limit::{concurrency::ConcurrencyLimitLayer, rate::RateLimitLayer},
+    layers::types::Unpartitioned,
+    policy::{EstimatePrompt, Quotas, requests_per_minute, tokens_per_minute},
+};
+
+/// The limits that were set.
+#[derive(Debug, Clone)]
+pub(crate) struct LimitSettings {
+    // `None` is the default, which gives way to the quotas.
+    pub(super) max_in_flight: Option<usize>,
+    pub(super) max_waiting: usize,
+    pub(super) requests_per_minute: Option<u64>,
+    pub(super) tokens_per_minute: Option<u64>,
+    pub(super) quotas: Quotas,
+}
+
+/// Enough for any one program, and far from what a connection or a provider takes.
+const MAX_IN_FLIGHT: usize = 64;
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            max_in_flight: None,
+            max_waiting: 16_384,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            quotas: Quotas::default(),
+        }
+    }
+}
+
+/// The layers of the limits, which hold their state.
+#[derive(Debug, Clone)]
+pub(crate) struct Limiting {
+    pub(crate) rate: RateLimitLayer<Unpartitioned, EstimatePrompt>,
+    pub(crate) concurrency: ConcurrencyLimitLayer,
+}
+
+impl Settings {
+    pub(crate) fn limiting(&self) -> Limiting {
+        let limits = &self.limits;
+        let quotas = limits.quotas.rates().iter().copied();
+        let requests = limits.requests_per_minute.map(requests_per_minute);
+        let tokens = limits.tokens_per_minute.map(tokens_per_minute);
+        let rate = RateLimitLayer::new(quotas.chain(requests).chain(tokens))
+            .estimate(EstimatePrompt::new())
+            .max_waiting(limits.max_waiting);
+        let max_in_flight = limits.max_in_flight.or(limits.quotas.in_flight());
+        let concurrency = ConcurrencyLimitLayer::new(max_in_flight.unwrap_or(MAX_IN_FLIGHT));
+        Limiting {
+            rate: if limits.quotas.learns() {
+                rate.learn()
+            } else {
+                rate
+            },
+            concurrency: concurrency.max_waiting(limits.max_waiting),
+        }
+    }
+
+    /// Refuses limits that let nothing through, and those that contradict.
+    pub(super) fn check_limits(&self) -> Result<()> {
+        let limits = &self.limits;
+        let zero = [
+            ("max_in_flight", limits.max_in_flight == Some(0)),
+            ("requests_per_minute", limits.requests_per_minute == Some(0)),
+            ("tokens_per_minute", limits.tokens_per_minute == Some(0)),
+            (
+                "max_in_flight of the quotas",
+                limits.quotas.in_flight() == Some(0),
+            ),
+        ];
+        if let Some((name, _)) = zero.iter().find(|(_, zero)| *zero) {
+            return Err(Error::new(
+                ErrorKind::Builder,
+                format!("{name} of 0 lets no call go; set at least 1, or leave it out"),
+            ));
+        }
+        if let (Some(set), Some(allowed)) = (limits.max_in_flight, limits.quotas.in_flight())
+            && set > allowed
+        {
+            return Err(Error::new(
+                ErrorKind::Builder,
+                format!(
+                    "max_in_flight of {set} is more than the {allowed} that the quotas allow; leave \
+                     out .max_in_flight({set}), or set at most {allowed}"
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Blossom, Builder};
+
+    fn builder() -> Builder {
+        Blossom::builder().base_url("http://127.0.0.1:1")
+    }
+
+    #[test]
+    fn m1_limits_that_let_nothing_through_are_refused_with_what_to_type() {
+        for (builder, name) in [
+            (builder().max_in_flight(0), "max_in_flight"),
+            (builder().requests_per_minute(0), "requests_per_minute"),
+            (builder().tokens_per_minute(0), "tokens_per_minute"),
+            (
+                builder().quotas(Quotas::new([]).max_in_flight(0)),
+                "max_in_flight of the quotas",
+            ),
+        ] {
+            let error = builder.build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Builder);
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "cannot build the client: {name} of 0 lets no call go; set at least 1, or leave \
+                     it out"
+                )
+            );
+        }
+        assert!(builder().max_waiting(0).build().is_ok());
+    }
+
+    #[test]
+    fn m1_more_calls_in_flight_than_the_quotas_allow_are_refused_with_what_to_type() {
+        let unpaid = builder().quotas(Quotas::unpaid());
+        let error = unpaid.clone().max_in_flight(8).build().unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("leave out .max_in_flight(8), or set at most 1"),
+            "{error}"
+        );
+        let client = unpaid.build().unwrap();
+        assert_eq!(client.limits().unwrap().concurrency().limit(), 1);
+    }
+
+    #[test]
+    fn what_is_set_is_what_holds() {
+        let client = builder().build().unwrap();
+        let limits = client.limits().unwrap();
+        assert_eq!(limits.concurrency().limit(), 64);
+        assert!(limits.rate().quotas().is_empty());
+
+        let client = builder()
+            .max_in_flight(5)
+            .requests_per_minute(60)
+            .tokens_per_minute(10_000)
+            .quotas(Quotas::publishable())
+            .build()
+            .unwrap();
+        let limits = client.limits().unwrap();
+        assert_eq!(limits.concurrency().limit(), 5);
+        let quotas: Vec<_> = limits
+            .rate()
+            .quotas()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            quotas,
+            [
+                "100 requests per 10s",
+                "60 requests per 60s",
+                "10000 tokens per 60s"
+            ]
+        );
+    }
+}
