@@ -1,5 +1,6 @@
 //! Layers in an axum application that has nothing to do with Blossom: a slow handler becomes an honest
-//! 504 with problem details, and another runs once for all who ask the same.
+//! 504, a third caller of two places a 503 with `Retry-After`, a fourth request of three a 429; and a
+//! handler runs once for all who ask the same.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -10,6 +11,10 @@ use axum::{Router, body::Body, routing::get};
 use blossom::layers::{
     buffer::BufferLayer,
     cache::{CacheLayer, key::CanonicalKey, tier::MemoryTier},
+    limit::{
+        concurrency::ConcurrencyLimitLayer,
+        rate::{Quota, RateLimitLayer},
+    },
     respond::RespondLayer,
     timeout::HeadTimeoutLayer,
     types::Scope,
@@ -44,7 +49,17 @@ fn app() -> Router {
         .layer(RespondLayer::new())
         .layer(BufferLayer::new())
         .layer(cache);
+    // Two at once, to the end of their bodies; nobody waits.
+    let two_at_once = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(ConcurrencyLimitLayer::new(2).max_waiting(0));
+    // Three in any minute.
+    let three_a_minute = ServiceBuilder::new().layer(RespondLayer::new()).layer(
+        RateLimitLayer::new([Quota::requests(3, Duration::from_secs(60)).exact()]).max_waiting(0),
+    );
     Router::new()
+        .route("/stream", get(stream).layer(two_at_once))
+        .route("/few", get(|| async { "done\n" }).layer(three_a_minute))
         .route("/fast", get(|| async { "done\n" }))
         .route("/slow", get(slow))
         .route("/report", get(report).layer(cached))
@@ -66,6 +81,13 @@ async fn report() -> String {
     let run = RUNS.fetch_add(1, Ordering::Relaxed) + 1;
     tokio::time::sleep(Duration::from_millis(50)).await;
     format!("the report of run {run}\n")
+}
+
+/// Has its head at once, and no end as long as somebody listens.
+async fn stream() -> Body {
+    Body::from_stream(futures_util::stream::repeat_with(|| {
+        Ok::<_, std::convert::Infallible>("word ".repeat(1000))
+    }))
 }
 
 #[tokio::main]
@@ -92,12 +114,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn check(base: &str) -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    for (path, status) in [("/fast", 200), ("/slow", 504)] {
+    let call = async |path: &str| {
         let request = Request::get(format!("{base}{path}")).body(Body::empty())?;
-        let response = client.request(request).await?;
-        assert_eq!(response.status().as_u16(), status);
+        Ok::<_, Box<dyn std::error::Error>>(client.request(request).await?)
+    };
+    let paths = [("/fast", 200), ("/slow", 504)];
+    let few = [("/few", 200), ("/few", 200), ("/few", 200), ("/few", 429)];
+    // The bodies of the first two are open, and so their places are taken.
+    let open = [call("/stream").await?, call("/stream").await?];
+    for (path, status) in paths.into_iter().chain(few).chain([("/stream", 503)]) {
+        let response = call(path).await?;
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        let after = response.headers().get("retry-after").cloned();
         let body = response.into_body().collect().await?.to_bytes();
-        println!("{path}: {status} {}", String::from_utf8_lossy(&body).trim());
+        let body = String::from_utf8_lossy(&body);
+        println!("{path}: {status}, retry after {after:?}: {}", body.trim());
     }
     // Ten at once and one later: the handler runs once.
     let report = async || {
@@ -112,5 +143,6 @@ async fn check(base: &str) -> Result<(), Box<dyn std::error::Error>> {
     let shared = ten.iter().filter(|status| status.contains("collapsed"));
     println!("/report: {} of 10 shared one run", shared.count() + 1);
     println!("/report: later: {}", report().await?);
+    drop(open);
     Ok(())
 }

@@ -12,7 +12,7 @@ use axum::{
     routing::{get, post},
 };
 use blossom::{
-    Blossom, Body, Endpoint,
+    Blossom, Body, Builder, Endpoint,
     layers::{
         BoxError, buffer::BufferLayer, metrics::METRICS, respond::RespondLayer, spend::Budget,
         types::Nanos,
@@ -57,9 +57,84 @@ struct Arguments {
     /// How often a request is sent at most, the first time included.
     #[arg(long, default_value_t = 3)]
     max_attempts: u32,
+    #[command(flatten)]
+    stack: StackArguments,
     /// Starts on free ports over a sandbox, calls itself once, prints the answer and ends.
     #[arg(long)]
     check: bool,
+}
+
+/// The settings of the client's builder. Times are in seconds, such as 2.5, or `none`.
+#[derive(clap::Args)]
+struct StackArguments {
+    /// How many calls go to the upstream at once, to the end of their bodies.
+    #[arg(long)]
+    max_in_flight: Option<usize>,
+    /// How many calls may wait for that, or for quota; others are refused with 503 or 429.
+    #[arg(long)]
+    max_waiting: Option<usize>,
+    /// How many requests go to the upstream in any minute.
+    #[arg(long)]
+    requests_per_minute: Option<u64>,
+    /// How many tokens go to the upstream in any minute.
+    #[arg(long)]
+    tokens_per_minute: Option<u64>,
+    /// How long to wait for a connection.
+    #[arg(long, value_parser = seconds)]
+    connect_timeout: Option<Duration>,
+    /// How long to wait for the head of a stream.
+    #[arg(long, value_parser = seconds)]
+    head_timeout: Option<Duration>,
+    /// How long to wait for the head of any other reply.
+    #[arg(long, value_parser = seconds)]
+    unary_timeout: Option<Duration>,
+    /// How long to wait for the first event of a stream.
+    #[arg(long, value_parser = seconds)]
+    first_event_timeout: Option<Duration>,
+    /// How long a body may be silent.
+    #[arg(long, value_parser = seconds)]
+    idle_timeout: Option<Duration>,
+    /// How long a call may take in all.
+    #[arg(long, value_parser = seconds)]
+    total_timeout: Option<Duration>,
+    /// How long a caller may leave a stream unread.
+    #[arg(long, value_parser = seconds)]
+    max_unread: Option<Duration>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    if text == "none" {
+        return Ok(Duration::MAX);
+    }
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds, or none")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+impl StackArguments {
+    /// What was given; all else stays at its default.
+    fn apply(&self, mut builder: Builder) -> Builder {
+        macro_rules! given {
+            ($($name:ident),*) => {$(
+                if let Some(value) = self.$name {
+                    builder = builder.$name(value);
+                }
+            )*};
+        }
+        given!(
+            max_in_flight,
+            max_waiting,
+            requests_per_minute,
+            tokens_per_minute
+        );
+        given!(
+            connect_timeout,
+            head_timeout,
+            unary_timeout,
+            first_event_timeout
+        );
+        given!(idle_timeout, total_timeout, max_unread);
+        builder
+    }
 }
 
 /// What a stop waits for.
@@ -166,6 +241,7 @@ async fn client(endpoint: &Endpoint, arguments: &Arguments) -> Result<Blossom, B
         .endpoint(endpoint.clone())
         .without_api_key()
         .max_attempts(arguments.max_attempts);
+    builder = arguments.stack.apply(builder);
     builder = match arguments.cache_ttl {
         0 => builder.cache(false),
         seconds => builder

@@ -145,7 +145,7 @@ fn refused(refusal: Refusal, error: BoxError) -> Error {
         _ => (
             ErrorKind::Overloaded,
             true,
-            "make fewer calls at once, wait for what retry_after() says, or raise max_in_flight",
+            "send fewer requests at once, or raise the limit",
         ),
     };
     Error::new(kind, error.to_string())

@@ -17,6 +17,7 @@ mod cost;
 mod dialects;
 mod errors;
 mod faults;
+mod limits;
 mod media;
 mod memo;
 mod observability;

@@ -125,7 +125,7 @@ impl Meter {
     pub(super) fn available(&mut self, now: u64) -> u64 {
         match &mut self.kind {
             Kind::Unlimited => u64::MAX,
-            Kind::Paced(paced) => paced.available(now),
+            Kind::Paced(paced) => paced.available(self.unit == Unit::Requests, now),
             Kind::Log(log) => log.available(now),
         }
     }

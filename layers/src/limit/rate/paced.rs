@@ -95,9 +95,15 @@ impl Paced {
         self.made_up = owed.min(most.max(self.made_up));
     }
 
-    pub(super) fn available(&self, now: u64) -> u64 {
-        let room = self.scaled(now).saturating_add(self.burst);
-        let room = room.saturating_sub(self.made_up);
+    /// Amounts of one go while a burst lasts; a larger one may have all that a rest has saved up.
+    pub(super) fn available(&self, only_ones: bool, now: u64) -> u64 {
+        let now = self.scaled(now);
+        let taken = if only_ones {
+            self.made_up.max(now)
+        } else {
+            self.made_up
+        };
+        let room = now.saturating_add(self.burst).saturating_sub(taken);
         narrow((room / u128::from(self.period)).min(self.limit.into()))
     }
 
