@@ -20,6 +20,9 @@ pub mod streaming {}
 #[cfg(feature = "cache-memory")]
 #[doc = include_str!("caching.md")]
 pub mod caching {}
+/// Where entries are kept: in memory, on disk, in both.
+#[doc = include_str!("tiers.md")]
+pub mod tiers {}
 
 /// How it is built, and what must stay so.
 #[doc = include_str!("architecture.md")]

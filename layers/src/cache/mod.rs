@@ -109,6 +109,7 @@ mod body;
 mod entry;
 mod fetch;
 mod fill;
+mod fold;
 mod future;
 mod handle;
 mod headers;

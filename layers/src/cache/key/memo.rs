@@ -4,7 +4,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::types::CacheKey;
+use crate::{
+    cache::fold::{fold, hash},
+    types::CacheKey,
+};
 
 /// Keys of requests that were seen before, by their bytes.
 ///
@@ -113,37 +116,6 @@ impl Places {
 /// Where to look for a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place(usize);
-
-/// A fast hash that only chooses a place: 16 bytes by one multiplication, in two lanes.
-fn hash(bytes: &[u8], one: u64, two: u64) -> u64 {
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    let (mut left, mut right) = (one ^ bytes.len() as u64, two);
-    let mut rest = bytes;
-    while let Some((block, after)) = rest.split_first_chunk::<32>() {
-        if let [a, b, c, d] = block.as_chunks::<8>().0 {
-            left = fold(word(a) ^ left, word(b) ^ one);
-            right = fold(word(c) ^ right, word(d) ^ two);
-        }
-        rest = after;
-    }
-    let (words, end) = rest.as_chunks::<8>();
-    for bytes in words {
-        left = fold(word(bytes) ^ left, one);
-    }
-    let end = end
-        .iter()
-        .fold(0, |word, byte| word << 8 | u64::from(*byte));
-    fold(left ^ end, right ^ one)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the two halves of a product"
-)]
-const fn fold(one: u64, other: u64) -> u64 {
-    let product = one as u128 * other as u128;
-    product as u64 ^ (product >> 64) as u64
-}
 
 const PLACES: u64 = 512;
 

@@ -43,7 +43,8 @@ fn chat(bytes: usize) -> Vec<u8> {
             return body.into_bytes();
         };
         let number = messages.len();
-        let sentence = format!("The quick brown \"fox\" jumps over\nthe lazy dog; naïve café №{number} ");
+        let sentence =
+            format!("The quick brown \"fox\" jumps over\nthe lazy dog; naïve café №{number} ");
         let content = sentence.repeat(left.min(700) / sentence.len() + 1);
         let role = if number % 2 == 1 { "user" } else { "assistant" };
         messages.push(json!({"role": role, "content": content}));
@@ -104,7 +105,11 @@ fn contest(kibibytes: usize, limit: f64, report: &mut Report) {
     let mut said = request(&canonical_json(&body).unwrap_or_default());
     said.extensions_mut().insert(CanonicalBody::new());
     assert_eq!(fresh.key(&plain), fresh.key(&said), "said to be canonical");
-    assert_eq!(fresh.key(&plain), fresh.key(&request(&shuffled(&body))), "shuffled");
+    assert_eq!(
+        fresh.key(&plain),
+        fresh.key(&request(&shuffled(&body))),
+        "shuffled"
+    );
     assert_eq!(fresh.key(&plain), policy.key(&plain), "kept");
 
     // The first call finds no memory kept.
@@ -131,12 +136,20 @@ fn contest(kibibytes: usize, limit: f64, report: &mut Report) {
             }))
         })
         .run();
-    report.at_most("canonical key / Value, written again, SHA-256", table.ratio(OURS, VALUE), limit);
+    report.at_most(
+        "canonical key / Value, written again, SHA-256",
+        table.ratio(OURS, VALUE),
+        limit,
+    );
     report.note("said to be canonical / the same", table.ratio(SAID, VALUE));
     report.note("seen before / the same", table.ratio(AGAIN, VALUE));
     report.at_most("allocations of a first key", first as f64, 8.0);
     report.at_most("allocations of a key", table.allocations(OURS), 8.0);
-    report.at_most("allocations of a key seen before", table.allocations(AGAIN), 0.0);
+    report.at_most(
+        "allocations of a key seen before",
+        table.allocations(AGAIN),
+        0.0,
+    );
 }
 
 fn main() -> ExitCode {

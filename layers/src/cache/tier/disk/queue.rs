@@ -131,8 +131,8 @@ fn bytes(op: &Op) -> usize {
 
 /// So many are written at once.
 const BATCH: usize = 64;
-const MAX_WAITING: usize = 4096;
-const MAX_WAITING_BYTES: usize = 4 << 20;
+const MAX_WAITING: usize = 1024;
+const MAX_WAITING_BYTES: usize = 2 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -386,5 +386,5 @@ const TEMPORARY: &str = ".new";
 const TOTALS: &str = "totals";
 const PURGES: &str = "purges";
 
-const CACHE_BYTES: usize = 16 << 20;
+const CACHE_BYTES: usize = 10 << 20;
 const CLOCK_SLACK: Duration = Duration::from_secs(300);

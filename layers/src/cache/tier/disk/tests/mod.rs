@@ -190,6 +190,8 @@ async fn what_was_put_is_there_at_once_and_after_a_restart() {
     let tier = world.open();
     assert_eq!((tier.stats().found, tier.stats().entries), (2, 2));
     assert!(hit(&tier, 1, SMALL).await && hit(&tier, 2, LARGE).await);
+    assert!(matches!(tier.get_blocking(&key(1)), Found::Hit(_)));
+    assert!(matches!(tier.get_blocking(&key(3)), Found::Miss));
     let found = tier.get(&key(1)).found().await.into_entry().unwrap();
     assert_eq!(found.tags().collect::<Vec<_>>(), ["tag"]);
 }
