@@ -17,7 +17,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
-use crate::layers::metrics::METRICS;
+use crate::layers::metrics::{LEVELS, METRICS, Metric};
 
 /// Records figures of the `metrics` facade as instruments of OpenTelemetry. See
 /// [`Otel::recorder`](super::Otel::recorder).
@@ -44,8 +44,7 @@ impl OtelRecorder {
     }
 
     fn unit(&self, key: &Key) -> &'static str {
-        let known = METRICS.iter().find(|metric| metric.name == key.name());
-        known.map_or_else(
+        known(key).map_or_else(
             || {
                 let units = lock(&self.units);
                 units.get(key.name()).map_or("", Unit::as_canonical_label)
@@ -99,8 +98,7 @@ impl Recorder for OtelRecorder {
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
         once(&self.histograms, key, || {
             let mut builder = self.meter.f64_histogram(key.name().to_owned());
-            let known = METRICS.iter().find(|metric| metric.name == key.name());
-            if let Some(metric) = known.filter(|metric| !metric.buckets.is_empty()) {
+            if let Some(metric) = known(key).filter(|metric| !metric.buckets.is_empty()) {
                 builder = builder.with_boundaries(metric.buckets.to_vec());
             }
             Histogram::from_arc(Arc::new(Distribution {
@@ -175,6 +173,12 @@ impl fmt::Debug for OtelRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtelRecorder").finish_non_exhaustive()
     }
+}
+
+/// A figure of this crate.
+fn known(key: &Key) -> Option<&'static Metric> {
+    let mut all = METRICS.iter().chain(LEVELS);
+    all.find(|metric| metric.name == key.name())
 }
 
 fn attributes(key: &Key) -> Vec<KeyValue> {

@@ -19,6 +19,11 @@
 //! combinations, all others are `other`; at most 64 words for errors, all others are `_OTHER`; no
 //! word over 128 bytes, and none with control characters.
 //!
+//! # Levels
+//!
+//! What stands in handles (permits that are held, what was spent) is of no call: [`Levels`] publishes it
+//! when it is asked to.
+//!
 //! # Where it goes
 //!
 //! Outermost but for `trace::call`: it measures what the caller sees, queues, retries and the cache
@@ -98,6 +103,7 @@ mod body;
 mod call;
 mod future;
 mod layer;
+mod levels;
 mod names;
 mod recorder;
 mod series;
@@ -107,6 +113,7 @@ pub use self::{
     body::ResponseBody,
     future::ResponseFuture,
     layer::MetricsLayer,
+    levels::{LEVELS, Levels},
     names::{Kind, METRICS, Metric, describe, name},
     service::Metrics,
 };

@@ -1,6 +1,6 @@
 use metrics::{KeyName, SharedString, Unit};
 
-use super::recorder;
+use super::{LEVELS, recorder};
 
 /// The names, for whoever counts what no layer can see.
 pub mod name {
@@ -24,6 +24,18 @@ pub mod name {
     pub const ATTEMPTS: &str = "blossom.attempts";
     /// How long calls waited before they were sent.
     pub const QUEUE_TIME: &str = "blossom.queue.time";
+    /// Permits that are held.
+    pub const PERMITS_IN_USE: &str = "blossom.permits.in_use";
+    /// Calls that wait for a permit.
+    pub const PERMITS_WAITING: &str = "blossom.permits.waiting";
+    /// Calls that wait for a quota.
+    pub const RATE_WAITING: &str = "blossom.rate.waiting";
+    /// Breakers that let nothing through.
+    pub const BREAKERS_OPEN: &str = "blossom.breakers.open";
+    /// What was spent.
+    pub const SPENT: &str = "blossom.spent";
+    /// What answers from a cache would have cost.
+    pub const SAVED: &str = "blossom.saved";
 }
 
 /// One figure, as the guide's table has it.
@@ -107,7 +119,7 @@ pub(super) const TOKEN_TYPE: &str = "gen_ai.token.type";
 pub(super) const CACHE_RESULT: &str = "blossom.cache.result";
 pub(super) const RESULT: &str = "blossom.result";
 
-/// Every figure of this layer. All have the labels `gen_ai.operation.name`, and where they are known
+/// Every figure of calls. All have the labels `gen_ai.operation.name`, and where they are known
 /// `gen_ai.provider.name` and `gen_ai.request.model`.
 pub const METRICS: &[Metric] = &[
     Metric {
@@ -192,12 +204,13 @@ pub const METRICS: &[Metric] = &[
     },
 ];
 
-/// Tells the recorder that is installed what every figure of [`METRICS`] is: its unit, its meaning.
+/// Tells the recorder that is installed what every figure of [`METRICS`] and [`LEVELS`] is: its unit,
+/// its meaning.
 ///
 /// The layer does so by itself when it first meets a recorder.
 pub fn describe() {
     recorder::with(|recorder| {
-        for metric in METRICS {
+        for metric in METRICS.iter().chain(LEVELS) {
             let name = KeyName::from_const_str(metric.name);
             let unit = match metric.unit {
                 "s" => Unit::Seconds,

@@ -5,11 +5,13 @@ use std::{borrow::Cow, convert::Infallible, panic::AssertUnwindSafe, pin::pin, t
 use blossom_layers::{
     BoxError,
     body::End,
-    metrics::{METRICS, MetricsLayer, name},
+    metrics::{LEVELS, Levels, METRICS, MetricsLayer, name},
     observe::ObserveLayer,
     test_util::{ScriptedBody, ScriptedService, Step},
     timeout::IdleTimeoutLayer,
-    types::{Attempt, CacheStatus, Deferred, Description, Ended, Outcome, Record, Usage, Watch},
+    types::{
+        Attempt, CacheStatus, Deferred, Description, Ended, Nanos, Outcome, Record, Usage, Watch,
+    },
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -444,6 +446,38 @@ async fn every_figure_stands_in_the_table_with_its_kind_and_labels() {
     for (name, _) in seen {
         assert!(METRICS.iter().any(|metric| metric.name == name), "{name}");
     }
+}
+
+#[test]
+fn levels_are_published_as_they_are_filled_in() {
+    let figures = Figures::install();
+    let mut levels = Levels::default();
+    levels.publish();
+    assert_eq!(figures.all(), [], "nothing is made up");
+
+    levels.permits_in_use = Some(3);
+    levels.permits_waiting = Some(0);
+    levels.rate_waiting = Some(1);
+    levels.breakers_open = Some(2);
+    levels.spent = Some(Nanos(5));
+    levels.saved = Some(Nanos(7));
+    levels.publish();
+
+    let seen = figures.all();
+    assert_eq!(seen.len(), LEVELS.len());
+    for metric in LEVELS {
+        let (_, figure) = seen.iter().find(|(name, _)| name == metric.name).unwrap();
+        assert!(figure.labels.is_empty());
+        let counter = figure.kind == MetricKind::Counter;
+        assert_eq!(
+            counter,
+            metric.kind.as_str() == "counter",
+            "{}",
+            metric.name
+        );
+    }
+    assert_eq!(sum(&seen, name::PERMITS_IN_USE), 3.0);
+    assert_eq!(sum(&seen, name::SAVED), 7.0);
 }
 
 proptest! {

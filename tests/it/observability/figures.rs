@@ -1,6 +1,11 @@
 //! The figures of the preset.
 
-use blossom::{Blossom, layers::metrics::METRICS, protocol::Message, sandbox::Sandbox};
+use blossom::{
+    Blossom,
+    layers::metrics::{LEVELS, METRICS},
+    protocol::Message,
+    sandbox::Sandbox,
+};
 
 use super::{capture::Capture, eventually};
 
@@ -113,7 +118,7 @@ fn the_guides_table_is_the_list_of_figures() {
         .lines()
         .filter(|line| line.starts_with("| `gen_ai.") || line.starts_with("| `blossom."))
         .collect();
-    let listed = METRICS.iter().map(|metric| {
+    let listed = METRICS.iter().chain(LEVELS).map(|metric| {
         let labels = metric.labels.iter().map(|label| format!("`{label}`"));
         format!(
             "| `{}` | {} | {} | {} | {} |",
