@@ -4,13 +4,17 @@ use std::{borrow::Cow, convert::Infallible, panic::AssertUnwindSafe, pin::pin, t
 
 use blossom_layers::{
     BoxError,
-    body::End,
+    body::{End, ReqBody},
+    cache::{CacheLayer, tier::MemoryTier},
+    coalesce::CoalesceLayer,
     metrics::{LEVELS, Levels, METRICS, MetricsLayer, name},
     observe::ObserveLayer,
+    retry::{RetryLayer, Standard},
     test_util::{ScriptedBody, ScriptedService, Step},
     timeout::IdleTimeoutLayer,
     types::{
-        Attempt, CacheStatus, Deferred, Description, Ended, Nanos, Outcome, Record, Usage, Watch,
+        Attempt, CacheKey, CacheStatus, Deferred, Description, Ended, Nanos, Outcome, Record,
+        Scope, Usage, Watch,
     },
 };
 use bytes::Bytes;
@@ -180,6 +184,94 @@ async fn tokens_are_counted_once_for_each_reply_of_the_upstream() {
         let label = duration.labels.get("blossom.cache.result");
         assert_eq!(label.cloned(), status.map(|status| status.to_string()));
     }
+}
+
+/// All requests are equal.
+fn one_key(_: &Request<ReqBody>) -> Option<CacheKey> {
+    Some(CacheKey::new([7; 32]))
+}
+
+fn three_tokens() -> ScriptedService {
+    let body = || ScriptedBody::new().data("a").data("b").data("end");
+    let answer = || Step::RespondAfter(SECOND, Response::new(body()));
+    ScriptedService::new([answer(), answer()])
+}
+
+async fn read<S, R>(service: S)
+where
+    S: Service<Request<ReqBody>, Response = Response<R>, Error: std::fmt::Debug>,
+    R: Body<Data = Bytes, Error: std::fmt::Debug>,
+{
+    let response = service.oneshot(Request::new(ReqBody::empty())).await;
+    response.unwrap().into_body().collect().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hit_of_a_cache_counts_no_tokens() {
+    let figures = Figures::install();
+    let inner = three_tokens();
+    let service = ServiceBuilder::new()
+        .layer(MetricsLayer::new())
+        .layer(
+            CacheLayer::new(MemoryTier::new(1 << 20), one_key, Scope::shared())
+                .time_to_live(SECOND * 60),
+        )
+        .layer(ObserveLayer::new(tokens))
+        .service(inner.clone());
+
+    read(service.clone()).await;
+    read(service).await;
+
+    assert_eq!(inner.calls(), 1);
+    let all = figures.all();
+    assert_eq!(sum(&all, name::TOKEN_USAGE), 7.0 + 3.0, "{all:?}");
+    let results = all.iter().filter(|(known, _)| known == name::CACHE_RESULTS);
+    let results: Vec<_> = results
+        .map(|(_, figure)| &*figure.labels["blossom.cache.result"])
+        .collect();
+    assert_eq!(results, ["miss", "hit"]);
+    assert_eq!(sum(&all, name::CALLS_ENDED), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_shared_counts_its_tokens_once() {
+    let figures = Figures::install();
+    let inner = three_tokens();
+    let service = ServiceBuilder::new()
+        .layer(MetricsLayer::new())
+        .layer(CoalesceLayer::new(one_key, Scope::shared()))
+        .layer(ObserveLayer::new(tokens))
+        .service(inner.clone());
+
+    tokio::join!(read(service.clone()), read(service));
+
+    assert_eq!(inner.calls(), 1);
+    let all = figures.all();
+    assert_eq!(sum(&all, name::TOKEN_USAGE), 7.0 + 3.0, "{all:?}");
+    assert_eq!(sum(&all, name::CACHE_RESULTS), 1.0, "one was coalesced");
+    assert_eq!(sum(&all, name::CALLS_IN_FLIGHT), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_sent_again_tells_of_its_attempts_and_its_wait() {
+    let figures = Figures::install();
+    let mut busy = Response::new(ScriptedBody::new().sized());
+    *busy.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let whole = Response::new(ScriptedBody::new().data("end"));
+    let service = ServiceBuilder::new()
+        .layer(MetricsLayer::new())
+        .layer(RetryLayer::new(Standard::new()))
+        .layer(ObserveLayer::new(tokens))
+        .service(ScriptedService::new([
+            Step::RespondAfter(SECOND, busy),
+            Step::Respond(whole),
+        ]));
+
+    read(service).await;
+
+    let all = figures.all();
+    assert_eq!(sum(&all, name::ATTEMPTS), 2.0, "{all:?}");
+    assert!(sum(&all, name::QUEUE_TIME) >= 1.0, "{all:?}");
 }
 
 #[tokio::test]
