@@ -104,7 +104,7 @@ impl<B: Known, C: CountTokens> EstimateTokens<B> for EstimatePrompt<C> {
         let body = request.body().bytes()?;
         let grows = [&b"image_url"[..], b"input_audio"]
             .iter()
-            .any(|part| memmem::find(body, part).is_some());
+            .any(|part| body.len() > part.len() && memmem::find(body, part).is_some());
         let uri = request.uri();
         let length = body.len() + uri.path().len() + uri.query().map_or(0, str::len);
         (!grows).then_some(length as u64)

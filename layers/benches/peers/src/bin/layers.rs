@@ -19,6 +19,7 @@ use blossom::{
     layers::{
         body::Known as _,
         breaker::BreakerLayer,
+        estimate::{EstimateLayer, clamp::ClampLayer},
         limit::{
             concurrency::ConcurrencyLimitLayer,
             rate::{Quota, RateLimitLayer},
@@ -27,10 +28,12 @@ use blossom::{
         metrics::MetricsLayer,
         observe::ObserveLayer,
         retry::RetryLayer,
+        spend::{Budget, SpendLayer},
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
         trace::TraceLayer,
+        types::{Nanos, Quote, Record},
     },
-    policy::ObserveReply,
+    policy::{ClampMaxTokens, EstimatePrompt, ObserveReply},
 };
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -202,6 +205,23 @@ fn run(row: &str, calls: usize) -> Result<(), Error> {
                 .layer(TraceLayer::attempt())
                 .service(Noop),
         ),
+        // As the client stacks them where no setting is touched.
+        "estimate-off" => {
+            let layers = ServiceBuilder::new()
+                .layer(ClampLayer::new(ClampMaxTokens::new(u64::MAX)))
+                .layer(
+                    EstimateLayer::new(EstimatePrompt::new())
+                        .warn_above(1_000)
+                        .only_large(true),
+                );
+            drive_service(calls, layers.service(Noop));
+        }
+        "spend" => {
+            let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(1)))
+                .quote(|_: &Request<Body>| Some(Quote::new().most(Nanos(2))))
+                .budget(Budget::in_all(Nanos(u64::MAX)));
+            drive_service(calls, spend.layer(Noop));
+        }
         "head-timeout" => drive_service(calls, HeadTimeoutLayer::new(LONG).layer(Noop)),
         "static" => drive_service(calls, stack),
         // The box readies and calls a clone as well, so the client need not.
@@ -254,6 +274,8 @@ fn main() -> Result<ExitCode, Error> {
         "breaker",
         "tower-six",
         "six",
+        "estimate-off",
+        "spend",
         "static",
         "boxed",
         "tower-http-trace",
@@ -283,6 +305,16 @@ fn main() -> Result<ExitCode, Error> {
         1.5,
     );
     report.at_most("head timeout, added allocations", head.1, 0.0);
+    let estimate = added("estimate-off", "noop");
+    report.at_most(
+        "estimate and clamp, nothing set, added instructions",
+        estimate.0,
+        600.0,
+    );
+    report.at_most("the same, added allocations", estimate.1, 0.0);
+    let spend = added("spend", "noop");
+    report.at_most("spend with a budget, added instructions", spend.0, 2_000.0);
+    report.at_most("spend, added allocations", spend.1, 0.0);
     let (ours, tower) = (
         added("concurrency", "noop"),
         added("tower-concurrency", "noop"),
