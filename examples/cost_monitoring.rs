@@ -1,4 +1,4 @@
-//! What calls cost: an estimate before, a warning, the cost after, and a limit.
+//! What calls cost: an estimate before, a warning, the cost after, a limit, and what a cache saves.
 //!
 //! Prices are those of the upstream's own list of models. Everything here is counted in integers:
 //! billionths of the upstream's currency.
@@ -6,16 +6,20 @@
 use std::time::Duration;
 
 use blossom::{
-    Blossom, ErrorKind,
+    Blossom, Dialect, Endpoint, ErrorKind,
     layers::{
+        cache::{CacheLayer, key::CanonicalKey, tier::MemoryTier},
         cause_ref,
-        spend::{Budget, SpendExceeded},
-        types::Nanos,
+        observe::ObserveLayer,
+        spend::{Budget, Handle, SpendExceeded, SpendLayer},
+        types::{Nanos, Scope},
     },
-    policy::Prices,
+    policy::{ObserveReply, Prices},
     sandbox::Sandbox,
     tokens,
+    transport::Transport,
 };
+use tower::ServiceBuilder;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -74,7 +78,41 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let exceeded = cause_ref::<SpendExceeded>(&error).ok_or("it says what is left")?;
     println!("  after {} calls: {error}", sandbox.generations() - sent);
     println!("  left: {} of {}", exceeded.left(), exceeded.limit());
+
+    println!("a cache: a hundred equal questions, and what they saved");
+    let (client, books) = cached(&sandbox, Prices::from_models(&models))?;
+    let sent = sandbox.generations();
+    for _ in 0..100 {
+        client.text().generate(prompt).seed(7).await?;
+    }
+    let totals = books.totals();
+    println!("  calls of the upstream: {}", sandbox.generations() - sent);
+    println!("  spent {}, saved {}", totals.spent, totals.saved);
+    assert_eq!((totals.calls, totals.hits), (1, 99));
     Ok(())
+}
+
+/// A stack of one's own: what is inside the cache is paid, what is answered by it is saved.
+fn cached(
+    sandbox: &Sandbox,
+    prices: Prices,
+) -> Result<(Blossom, Handle), Box<dyn std::error::Error>> {
+    let spend = SpendLayer::new(prices.clone()).quote(prices);
+    let books = spend.handle();
+    let tier = MemoryTier::new(16 * 1024 * 1024);
+    let stack = ServiceBuilder::new()
+        .layer(spend.savings())
+        .layer(
+            CacheLayer::new(tier, CanonicalKey::new(), Scope::fixed("cost_monitoring"))
+                .time_to_live(Duration::from_secs(3600)),
+        )
+        .layer(spend)
+        .layer(ObserveLayer::new(ObserveReply))
+        .service(Transport::builder().build()?);
+    let client = Blossom::from_service(stack)
+        .endpoint(Endpoint::new(Dialect::Gen, sandbox.base_url())?)
+        .build();
+    Ok((client, books))
 }
 
 fn shown(cost: Option<Nanos>) -> String {

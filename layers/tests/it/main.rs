@@ -18,6 +18,8 @@ mod metrics;
 mod rate;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod retry;
+#[cfg(all(feature = "full", feature = "test-util"))]
+mod savings;
 #[cfg(feature = "sse")]
 mod sse;
 #[cfg(all(feature = "full", feature = "test-util"))]

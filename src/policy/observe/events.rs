@@ -58,7 +58,6 @@ impl Events {
                 Err(_) => self.broken = true,
             }
         }
-        record.produced_tokens = self.tally.as_ref().map(|tally| tally.tokens());
         !self.broken && record.finish_reason.is_some()
     }
 }
@@ -90,6 +89,8 @@ fn look(
         *begun |= seen.note(record);
         if let Some(tally) = tally {
             seen.produced(|text| tally.push(text));
+            // At once: who lets the body go settles before its end is seen here.
+            record.produced_tokens = Some(tally.tokens());
         }
     }
     if memchr::memmem::find(data, FAKE_SUCCESS).is_some() && record.usage.is_none() {

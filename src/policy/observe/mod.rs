@@ -110,10 +110,18 @@ impl Watch for WatchReply {
         match &mut self.kind {
             Kind::Events(events) => events.data(data, record),
             Kind::Whole(whole) => whole.data(data),
-            Kind::Other { tally, .. } => {
+            Kind::Other {
+                tally,
+                usage,
+                model,
+            } => {
+                // The head has told it; who lets the body go asks before its end is seen here.
+                record.usage = *usage;
+                record.model = model.take().or(record.model.take());
                 if let Some(tally) = tally {
                     // A character that is cut between two frames counts in both: one too many.
                     tally.push(&String::from_utf8_lossy(data));
+                    record.produced_tokens = Some(tally.tokens());
                 }
                 !data.is_empty()
             }
@@ -133,14 +141,9 @@ impl Watch for WatchReply {
                     judge(record, no_store);
                 }));
             }
-            Kind::Other {
-                tally,
-                usage,
-                model,
-            } => {
-                record.produced_tokens = tally.as_ref().map(|tally| tally.tokens());
+            Kind::Other { usage, model, .. } => {
                 record.usage = *usage;
-                record.model = model.take();
+                record.model = model.take().or(record.model.take());
             }
             Kind::Failed => record.complete = false,
         }
@@ -315,6 +318,30 @@ mod tests {
         assert_eq!(seen.usage, Some(Usage::new(0, 5)));
         assert_eq!(seen.model.as_deref(), Some("m"));
         assert!(seen.complete);
+    }
+
+    #[test]
+    fn what_is_produced_is_counted_as_it_passes_where_that_is_asked_for() {
+        let produced = |count: bool, content_type: &str, frame: &str| {
+            let mut record = Record::default();
+            let head = head(200, content_type);
+            let mut watch = CountReply::new(count).observe(&head).unwrap();
+            watch.data(&Bytes::copy_from_slice(frame.as_bytes()), &mut record);
+            record.produced_tokens
+        };
+        let counted = |text: &str| Some(crate::tokens::estimate(text));
+        let stream = events(&[ROLE, WORD, WORD]);
+
+        assert_eq!(
+            produced(true, "text/event-stream", &stream),
+            counted("CaféCafé")
+        );
+        assert_eq!(
+            produced(true, "text/plain", "hello world"),
+            counted("hello world")
+        );
+        assert_eq!(produced(true, "image/png", "hello world"), None);
+        assert_eq!(produced(false, "text/event-stream", &stream), None);
     }
 
     #[test]
