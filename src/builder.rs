@@ -37,7 +37,7 @@ use crate::{
 /// | `unary_timeout` | 300 s | the head of any other reply comes after it |
 /// | `first_event_timeout` | 300 s | a reasoning model may think for minutes |
 /// | `idle_timeout` | 300 s | and may do so again in the middle |
-/// | `warn_prompt_tokens` | 1,000 | as the performance guide does: most prompts that are longer are so by accident |
+/// | `warn_prompt_tokens` | 1,000 | a prompt that is longer is often so by accident, and only a warning follows |
 /// | `max_prompt_tokens`, `clamp_max_tokens` | none | how much is too much, only you know |
 /// | `prices`, `spend_limit` | none | prices change, and are the service's to tell: see [`Prices::from_models`] |
 /// | `total_timeout` | none | a healthy stream may take any time |

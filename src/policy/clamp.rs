@@ -15,7 +15,8 @@ use crate::layers::{
 ///
 /// Of a chat the member `max_completion_tokens` is lowered, or `max_tokens`; of a prompt in a path the
 /// same in the query. Nothing else of the request changes. Requests for pictures, speech and lists,
-/// and what is not understood, are left as they are.
+/// prompts in a path of the dialect v1, which look like any other path, and what is not understood are
+/// left as they are.
 ///
 /// ```
 /// use blossom::{
