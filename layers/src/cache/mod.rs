@@ -53,9 +53,10 @@
 //!
 //! # Cost
 //!
-//! A hit in memory: a key, two short hashes for the scope, one lock; seven allocations, all of them
-//! the response's head. A miss: that, the flight, and one allocation for each part of the entry. A
-//! body of up to 64 KiB is copied once into a buffer of its length.
+//! A hit in memory: a key, a short hash for the scope (two where the owner depends on the request),
+//! one lock, and the allocations of the response's head; the body is shared. A miss: that, the flight,
+//! and one allocation for each part of the entry. A body of up to 64 KiB is copied once into a buffer
+//! of its length.
 //!
 //! # Example
 //!

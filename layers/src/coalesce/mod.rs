@@ -41,8 +41,8 @@
 //!
 //! # Cost
 //!
-//! A key, one lock of all keys and six allocations for a call; two locks for a frame. Waiting costs
-//! nothing until the inner service wakes.
+//! A key, one lock of all keys and a few allocations for a call, and a copy of the head for each
+//! reader; two short locks for a frame. Waiting costs nothing until the inner service wakes.
 //!
 //! # Example
 //!

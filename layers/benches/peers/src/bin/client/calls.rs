@@ -1,5 +1,7 @@
 //! CPU and allocations of a call.
 
+use std::cell::Cell;
+
 use async_openai::types::chat::{
     ChatCompletionRequestSystemMessageArgs, ChatCompletionRequestUserMessageArgs,
     CreateChatCompletionRequestArgs,
@@ -155,11 +157,18 @@ pub(super) async fn run(
             })
             .await;
         }
-        "blossom" => {
-            let client = Blossom::builder().base_url(base).build()?;
+        "blossom" | "blossom-miss" => {
+            let cached = name == "blossom-miss";
+            let client = Blossom::builder().base_url(base).cache(cached).build()?;
+            let made = Cell::new(0);
             drive(in_flight, calls, async || {
                 let messages = [Message::system(SYSTEM), Message::user(USER)];
-                let chat = client.text().chat(messages).model("openai");
+                let mut chat = client.text().chat(messages).model("openai");
+                if cached {
+                    // Another request each time.
+                    made.set(made.get() + 1);
+                    chat = chat.seed(made.get());
+                }
                 let answer = chat
                     .temperature(0.7)
                     .max_tokens(256)

@@ -78,6 +78,7 @@ fn rows(port: &str) -> Result<ExitCode, Error> {
         "legacyjson",
         "blossom",
         "async-openai",
+        "blossom-miss",
     ];
     let mut cpu = names.map(|_| Vec::new());
     let mut allocations = names.map(|_| Vec::new());
@@ -107,6 +108,12 @@ fn rows(port: &str) -> Result<ExitCode, Error> {
     report.at_most("blossom over legacyjson, CPU", cpu[3] / cpu[2], 1.15);
     report.at_most("blossom, allocations a call", allocations[3], 36.0);
     report.at_most("blossom over async-openai, CPU", cpu[3] / cpu[4], 0.80);
+    report.at_most(
+        "a miss of the cache over legacyjson, CPU",
+        cpu[5] / cpu[2],
+        1.35,
+    );
+    report.at_most("a miss of the cache, allocations", allocations[5], 56.0);
     report.at_most(
         "open stream over the bare client, memory",
         ours / bare,
