@@ -251,8 +251,8 @@ impl Builder {
         /// [`Text::warnings`](crate::Text::warnings), and in the log. Default: 1,000. `u64::MAX` never
         /// warns.
         warn_prompt_tokens: u64;
-        /// Refuses a prompt that is estimated at more tokens than this, before it is sent. Default:
-        /// none.
+        /// Refuses a prompt that is estimated at more tokens than this, before it is sent. One that is
+        /// larger than `max_request_bytes` is not estimated. Default: none.
         max_prompt_tokens: u64;
         /// Lets no answer of a text call take more tokens than this: a higher or absent `max_tokens`
         /// is set to it. Default: off.

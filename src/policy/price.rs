@@ -1,6 +1,6 @@
 use std::{collections::HashMap, error::Error, fmt, sync::Arc};
 
-use http::Request;
+use http::{Method, Request};
 use serde_json::Value;
 
 use super::{DescribeRequest, EstimatePrompt};
@@ -234,13 +234,18 @@ impl Prices {
 impl<B: Known> QuoteCost<B> for Prices {
     fn quote(&self, request: &Request<B>) -> Option<Quote> {
         let estimate = request.extensions().get::<TokenEstimate>().copied();
-        let estimate = estimate.or_else(|| EstimatePrompt::new().estimate(request))?;
+        let estimate = estimate.or_else(|| EstimatePrompt::new().estimate(request));
         let described = DescribeRequest.describe(request)?;
-        let mut quote = Quote::new().estimate(estimate);
+        let mut quote = Quote::new();
+        quote.estimate = estimate;
         quote.model = described
             .model
             .map(|model| Arc::from(&*model))
             .or_else(|| self.default_model.clone());
+        let Some(estimate) = estimate else {
+            // A list costs nothing. What cannot be read, such as a body that is sent as a stream, may.
+            return (*request.method() != Method::GET).then_some(quote);
+        };
         // How many tokens a picture or speech takes, nobody knows before.
         let rates = self.known([quote.model.as_deref()]);
         if let Some(rates) = rates.filter(|_| described.operation != "generate_content") {
@@ -363,7 +368,22 @@ mod tests {
         assert_eq!(quoted(&prices, &body("")).unwrap().most, None);
         let told = prices.default_model("small");
         assert_eq!(quoted(&told, &body("")).unwrap().most, quote.most);
-        assert_eq!(quoted(&told, r#"{"x":1}"#), None);
+    }
+
+    #[test]
+    fn only_lists_are_free_and_what_cannot_be_read_has_no_price() {
+        let prices = Prices::from_json(SMALL).unwrap().default_model("small");
+        let list = Request::get("/v1/models").body(ReqBody::empty());
+        assert_eq!(prices.quote(&list.unwrap()), None);
+
+        let stream = ReqBody::stream(ReqBody::from("{}"));
+        let stream = Request::post("/v1/chat/completions").body(stream);
+        for quote in [
+            prices.quote(&stream.unwrap()),
+            quoted(&prices, r#"{"x":1}"#),
+        ] {
+            assert_eq!(quote.unwrap().most, None);
+        }
     }
 
     #[test]
