@@ -431,10 +431,10 @@ impl Builder {
         ));
         #[cfg(feature = "cache-memory")]
         if let Some((layer, view)) = cache {
-            let stack = preset::cached(&settings, spend, limiting, &layer, transport);
+            let stack = preset::cached(&settings, &spend, limiting, &layer, transport);
             return Ok(Blossom::assemble(stack, settings, Some(view)));
         }
-        let stack = preset::standard(&settings, spend, limiting, transport);
+        let stack = preset::standard(&settings, &spend, limiting, transport);
         Ok(Blossom::assemble(
             stack,
             settings,

@@ -70,7 +70,7 @@ type Spend = Option<SpendLayer<Prices, Prices>>;
 /// The stack of [`Blossom::builder`](crate::Blossom::builder), without a cache.
 pub(crate) fn standard(
     settings: &Settings,
-    spend: Spend,
+    spend: &Spend,
     limiting: Limiting,
     transport: Transport,
 ) -> Stack {
@@ -82,7 +82,7 @@ pub(crate) fn standard(
 #[cfg(feature = "cache-memory")]
 pub(crate) fn cached(
     settings: &Settings,
-    spend: Spend,
+    spend: &Spend,
     limiting: Limiting,
     cache: &PresetCache,
     transport: Transport,
@@ -92,7 +92,7 @@ pub(crate) fn cached(
 }
 
 /// What each caller has for itself.
-fn outer<S, R>(settings: &Settings, spend: Spend, inner: S) -> Stack
+fn outer<S, R>(settings: &Settings, spend: &Spend, inner: S) -> Stack
 where
     S: Service<Request<ReqBody>, Response = Response<R>, Error = BoxError, Future: Send>
         + Clone

@@ -428,6 +428,7 @@ mod tests {
                         },
                         end: Some(End::Complete),
                         complete: true,
+                        ..Record::default()
                     };
                     let key = CacheKey::new([1; 32]).with_check([2; 16]);
                     let now = tokio::time::Instant::now().into_std();
