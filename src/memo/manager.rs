@@ -252,7 +252,7 @@ impl CacheManager {
     /// Makes a function that calls `function` only for arguments that it has not seen, and keeps results
     /// here for `ttl`. The name is part of their keys: functions of different names never share.
     ///
-    /// See [`cached`](super::cached), which has a manager of its own.
+    /// See [`cached`](fn@super::cached), which has a manager of its own.
     pub fn cached<A, F, Fut>(
         &self,
         name: &str,

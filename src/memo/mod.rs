@@ -1,7 +1,7 @@
 //! A cache for values, and functions whose results are kept.
 //!
 //! [`CacheManager`] keeps any value that serde can write under a name, in memory and, if asked, on disk.
-//! [`cached`] makes a function of one that calls another only for what it has not seen. Neither has
+//! [`cached`](fn@cached) makes a function of one that calls another only for what it has not seen. Neither has
 //! anything to do with the client's own cache, which keeps replies: these keep what a program makes of
 //! them.
 //!
