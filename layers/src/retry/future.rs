@@ -46,8 +46,9 @@ pin_project! {
             #[pin]
             response: F,
         },
+        // Boxed, since the future of every call would be larger for it.
         Holding {
-            held: Held<R>,
+            held: Box<Held<R>>,
         },
         Waiting {
             #[pin]
@@ -57,10 +58,11 @@ pin_project! {
     }
 }
 
-/// What follows from a reply.
-enum Next<R, W> {
-    Pass(Result<Response<ResponseBody<R>>, BoxError>),
-    Hold(Held<R>),
+/// What follows from a head or an error. It does not hold the reply, which is not moved for it.
+enum Next<W> {
+    Pass,
+    HoldFailure,
+    HoldStream,
     Wait(W),
 }
 
@@ -98,10 +100,28 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Calling { response } => {
-                    let result = ready!(response.poll(cx));
-                    match this.kept {
-                        Some(kept) => answered(this.policy, kept, result, *this.commit_after, cx),
-                        None => Next::Pass(pass(result)),
+                    let result = ready!(response.poll(cx)).map_err(Into::into);
+                    let next = match this.kept {
+                        Some(kept) => follow(this.policy, kept, &result),
+                        None => Next::Pass,
+                    };
+                    match (next, result) {
+                        (Next::HoldFailure, Ok(response)) => State::Holding {
+                            held: Box::new(Held::failure(response, *this.commit_after)),
+                        },
+                        (Next::HoldStream, Ok(response)) => State::Holding {
+                            held: Box::new(Held::stream(response, *this.commit_after)),
+                        },
+                        (Next::Wait(wait), result) => {
+                            if let Ok(response) = result {
+                                drain(Box::pin(response.into_body()), cx);
+                            }
+                            State::Waiting { wait }
+                        }
+                        (_, result) => {
+                            let result = result.map(|it| it.map(ResponseBody::passed));
+                            return Poll::Ready(mark(result, *this.attempt));
+                        }
                     }
                 }
                 StateProj::Holding { held } => {
@@ -111,105 +131,77 @@ where
                     else {
                         continue;
                     };
-                    looked_at(this.policy, this.kept.as_ref(), held, seen, cx)
+                    let asked = this.kept.as_ref().filter(|_| seen == Seen::Failed);
+                    match asked.and_then(|kept| held.show(|it| this.policy.retry(kept, it))) {
+                        Some(wait) => {
+                            drain(held.into_body(), cx);
+                            State::Waiting { wait }
+                        }
+                        None => {
+                            // Polled again, it must not send again.
+                            *this.kept = None;
+                            return Poll::Ready(mark(Ok(held.into_response()), *this.attempt));
+                        }
+                    }
                 }
                 StateProj::Waiting { wait } => {
                     ready!(wait.poll(cx));
-                    this.state.set(State::Readying);
-                    continue;
+                    State::Readying
                 }
-                StateProj::Readying => match ready!(this.service.poll_ready(cx)) {
-                    Ok(()) => {
-                        let Some(mut request) = this.kept.take() else {
-                            // Polled after its end.
-                            return Poll::Pending;
-                        };
-                        *this.kept = this.policy.clone_request(&request);
-                        *this.attempt = this.attempt.next();
-                        begin(&mut request, *this.attempt);
-                        let response = this.service.call(request);
-                        this.state.set(State::Calling { response });
-                        continue;
+                StateProj::Readying => {
+                    if this.kept.is_none() {
+                        // Polled after its end.
+                        return Poll::Pending;
                     }
-                    Err(error) => Next::Pass(Err(error.into())),
-                },
+                    if let Err(error) = ready!(this.service.poll_ready(cx)) {
+                        return Poll::Ready(mark(Err(error.into()), *this.attempt));
+                    }
+                    let Some(mut request) = this.kept.take() else {
+                        return Poll::Pending;
+                    };
+                    *this.kept = this.policy.clone_request(&request);
+                    *this.attempt = this.attempt.next();
+                    begin(&mut request, *this.attempt);
+                    State::Calling {
+                        response: this.service.call(request),
+                    }
+                }
             };
-            match next {
-                Next::Pass(result) => return Poll::Ready(mark(result, *this.attempt)),
-                Next::Hold(held) => this.state.set(State::Holding { held }),
-                Next::Wait(wait) => this.state.set(State::Waiting { wait }),
-            }
+            this.state.set(next);
         }
-    }
-}
-
-fn pass<R, E: Into<BoxError>>(
-    result: Result<Response<R>, E>,
-) -> Result<Response<ResponseBody<R>>, BoxError> {
-    match result {
-        Ok(response) => Ok(response.map(ResponseBody::passed)),
-        Err(error) => Err(error.into()),
     }
 }
 
 /// What follows from a head or an error.
-fn answered<P, B, R, E>(
+fn follow<P, B, R>(
     policy: &mut P,
     kept: &Request<B>,
-    result: Result<Response<R>, E>,
-    commit_after: Duration,
-    cx: &mut Context<'_>,
-) -> Next<R, P::Wait>
+    result: &Result<Response<R>, BoxError>,
+) -> Next<P::Wait>
 where
     P: Policy<B>,
-    R: Body<Data = Bytes> + Send + 'static,
-    E: Into<BoxError>,
+    R: Body,
 {
     let response = match result {
         Ok(response) => response,
         Err(error) => {
-            let error = error.into();
-            return match policy.retry(kept, &Reply::failed(&*error)) {
-                Some(wait) => Next::Wait(wait),
-                None => Next::Pass(Err(error)),
-            };
+            let wait = policy.retry(kept, &Reply::failed(&**error));
+            return wait.map_or(Next::Pass, Next::Wait);
         }
     };
-    let reply = Reply::head(response.status(), response.headers());
-    let failed = response.status().is_client_error() || response.status().is_server_error();
+    let status = response.status();
+    let reply = Reply::head(status, response.headers());
+    let failed = status.is_client_error() || status.is_server_error();
     if failed && !response.body().is_end_stream() && policy.wants_body(&reply) {
-        return Next::Hold(Held::failure(response, commit_after));
+        return Next::HoldFailure;
     }
     if let Some(wait) = policy.retry(kept, &reply) {
-        drain(Box::pin(response.into_body()), cx);
         return Next::Wait(wait);
     }
-    if is_event_stream(&response) && !response.body().is_end_stream() {
-        return Next::Hold(Held::stream(response, commit_after));
+    if is_event_stream(response) && !response.body().is_end_stream() {
+        return Next::HoldStream;
     }
-    Next::Pass(Ok(response.map(ResponseBody::passed)))
-}
-
-/// What follows from what was seen of a body.
-fn looked_at<P, B, R>(
-    policy: &mut P,
-    kept: Option<&Request<B>>,
-    held: Held<R>,
-    seen: Seen,
-    cx: &mut Context<'_>,
-) -> Next<R, P::Wait>
-where
-    P: Policy<B>,
-    R: Body<Data = Bytes> + Send + 'static,
-{
-    if seen == Seen::Failed
-        && let Some(kept) = kept
-        && let Some(wait) = held.show(|reply| policy.retry(kept, reply))
-    {
-        drain(held.into_body(), cx);
-        return Next::Wait(wait);
-    }
-    Next::Pass(Ok(held.into_response()))
+    Next::Pass
 }
 
 /// Says which attempt a reply belongs to, if it is not the first.

@@ -54,13 +54,13 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let mut policy = self.policy.clone();
         // Who is further out repeats already.
-        let repeated = request.extensions().get::<Attempt>().is_some();
-        let kept = (!repeated)
-            .then(|| policy.clone_request(&request))
-            .flatten();
-        if !repeated {
+        let kept = if request.extensions().get::<Attempt>().is_some() {
+            None
+        } else {
+            let kept = policy.clone_request(&request);
             begin(&mut request, Attempt::FIRST);
-        }
+            kept
+        };
         // The readied instance goes into the future; a clone stays.
         let clone = self.inner.clone();
         let mut readied = mem::replace(&mut self.inner, clone);

@@ -192,8 +192,12 @@ where
         *clone.method_mut() = request.method().clone();
         *clone.uri_mut() = request.uri().clone();
         *clone.version_mut() = request.version();
-        *clone.headers_mut() = request.headers().clone();
-        *clone.extensions_mut() = request.extensions().clone();
+        if !request.headers().is_empty() {
+            *clone.headers_mut() = request.headers().clone();
+        }
+        if !request.extensions().is_empty() {
+            *clone.extensions_mut() = request.extensions().clone();
+        }
         Some(clone)
     }
 
