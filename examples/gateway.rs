@@ -54,6 +54,9 @@ struct Arguments {
     /// How many bytes of answers are kept in memory.
     #[arg(long, default_value_t = 64 * 1024 * 1024)]
     cache_bytes: u64,
+    /// Keeps answers in this folder too, where they survive a restart.
+    #[arg(long)]
+    cache_dir: Option<std::path::PathBuf>,
     /// How often a request is sent at most, the first time included.
     #[arg(long, default_value_t = 3)]
     max_attempts: u32,
@@ -248,6 +251,9 @@ async fn client(endpoint: &Endpoint, arguments: &Arguments) -> Result<Blossom, B
             .cache_ttl(Duration::from_secs(seconds))
             .cache_bytes(arguments.cache_bytes),
     };
+    if let Some(folder) = &arguments.cache_dir {
+        builder = builder.cache_dir(folder);
+    }
     let Some(limit) = arguments.spend_limit else {
         return Ok(builder.build()?);
     };

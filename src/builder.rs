@@ -3,17 +3,19 @@
 #[cfg(feature = "cache-memory")]
 mod cache;
 mod connection;
+mod from_service;
 mod limits;
 
 use std::{env, fmt, time::Duration};
 
 #[cfg(feature = "cache-memory")]
 pub(crate) use self::cache::PresetCache;
+pub use self::from_service::FromService;
 pub(crate) use self::limits::Limiting;
 use self::{connection::Connection, limits::LimitSettings};
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
-    client::{Limits, Stack},
+    client::Limits,
     layers::{
         backoff::Backoff,
         breaker::Rules,
@@ -53,6 +55,7 @@ use crate::{
 /// | `max_response_bytes` | 64 MiB | the most of a reply that is no stream |
 /// | `cache` | on | an equal request has an equal answer, at once and for nothing |
 /// | `cache_bytes`, `cache_ttl` | 64 MiB, 1 h | some ten thousand texts; longer than a session |
+/// | `cache_dir` | none | nothing is written that was not asked for |
 /// | `tenant_id` | by the key | whose the kept answers are |
 /// | `propagate_trace` | off | tells the upstream which requests belong together |
 /// | `trace_content` | off | prompts are personal data |
@@ -560,56 +563,6 @@ fn builder_error(error: impl std::error::Error + Send + Sync + 'static) -> Error
 impl From<crate::protocol::InvalidEndpoint> for Error {
     fn from(error: crate::protocol::InvalidEndpoint) -> Self {
         builder_error(error)
-    }
-}
-
-/// Begins a client over a stack of your own; see [`Blossom::from_service`].
-#[must_use = "a builder does nothing until it is built"]
-pub struct FromService {
-    stack: Stack,
-    settings: Settings,
-}
-
-impl FromService {
-    pub(crate) fn new(stack: Stack) -> Self {
-        Self {
-            stack,
-            settings: Settings {
-                preset: false,
-                ..Settings::default()
-            },
-        }
-    }
-
-    /// Where the requests go. Default: gen, `https://gen.pollinations.ai`.
-    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
-        self.settings.endpoint = endpoint;
-        self
-    }
-
-    /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
-    pub const fn max_response_bytes(mut self, max_response_bytes: usize) -> Self {
-        self.settings.max_response_bytes = max_response_bytes;
-        self
-    }
-
-    /// Builds the client.
-    #[must_use]
-    pub fn build(self) -> Blossom {
-        Blossom::assemble(
-            self.stack,
-            self.settings,
-            #[cfg(feature = "cache-memory")]
-            None,
-        )
-    }
-}
-
-impl fmt::Debug for FromService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FromService")
-            .field("endpoint", &self.settings.endpoint)
-            .finish_non_exhaustive()
     }
 }
 

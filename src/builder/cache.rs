@@ -1,15 +1,19 @@
 //! What the preset's cache is built with.
 
+#[cfg(feature = "cache-disk")]
+use std::path::PathBuf;
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::header::AUTHORIZATION;
 
 use super::{ApiKeySource, Builder};
+#[cfg(feature = "cache-disk")]
+use crate::layers::cache::tier::{DiskTier, TierStack};
 use crate::{
     Dialect, Error, ErrorKind, Result,
     client::CacheView,
     layers::{
-        cache::{CacheLayer, tier::MemoryTier},
+        cache::{CacheLayer, Tier, tier::MemoryTier},
         types::Scope,
     },
     policy::{KeepAnswers, KeyRequest},
@@ -24,6 +28,8 @@ pub(super) struct Caching {
     bytes: u64,
     time_to_live: Duration,
     tenant_id: Option<String>,
+    #[cfg(feature = "cache-disk")]
+    dir: Option<PathBuf>,
 }
 
 impl Default for Caching {
@@ -33,6 +39,8 @@ impl Default for Caching {
             bytes: 64 * 1024 * 1024,
             time_to_live: Duration::from_secs(60 * 60),
             tenant_id: None,
+            #[cfg(feature = "cache-disk")]
+            dir: None,
         }
     }
 }
@@ -75,7 +83,42 @@ impl Builder {
     }
 }
 
+#[cfg(feature = "cache-disk")]
+impl Builder {
+    /// Keeps answers in this folder too, where they survive the process. Default: none.
+    ///
+    /// The folder is made if it is not there, for its owner only; one client of one process has it at a
+    /// time. What no longer fits into memory is still there, and after a restart all is, as long as
+    /// its time to live. `client.cache().flush()` waits until all is safe.
+    ///
+    /// The folder holds answers as they came, and never a key. One that is full, broken or hangs
+    /// costs hits, never calls.
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
+    pub fn cache_dir(mut self, cache_dir: impl Into<PathBuf>) -> Self {
+        self.caching.dir = Some(cache_dir.into());
+        self
+    }
+}
+
 impl Caching {
+    /// In memory, and on disk where that is wanted.
+    fn tier(&self) -> Result<Arc<dyn Tier>> {
+        let memory: Arc<dyn Tier> = Arc::new(MemoryTier::new(self.bytes));
+        #[cfg(feature = "cache-disk")]
+        if let Some(dir) = &self.dir {
+            let disk = DiskTier::open(dir).map_err(|error| {
+                Error::new(
+                    ErrorKind::Builder,
+                    format!("cache_dir {}: {error}", dir.display()),
+                )
+                .with_suggestion("give a folder of your own that no other client uses")
+                .with_source(error)
+            })?;
+            return Ok(Arc::new(TierStack::new(memory, Arc::new(disk))));
+        }
+        Ok(memory)
+    }
+
     /// The cache and the view of it, if there is to be one.
     pub(super) fn build(
         self,
@@ -102,7 +145,7 @@ impl Caching {
             || Scope::header(AUTHORIZATION),
             Scope::fixed,
         );
-        let layer = CacheLayer::new(MemoryTier::new(self.bytes), KeyRequest::new(dialect), scope)
+        let layer = CacheLayer::new(self.tier()?, KeyRequest::new(dialect), scope)
             .policy(KeepAnswers::new(self.time_to_live));
         let view = CacheView::new(layer.handle(), owner);
         Ok(Some((layer, view)))
@@ -125,12 +168,15 @@ fn owner(tenant_id: Option<&str>, key: Option<&ApiKeySource>) -> Option<Arc<str>
 
 impl fmt::Debug for Caching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caching")
+        let mut shown = f.debug_struct("Caching");
+        shown
             .field("cache", &self.on)
             .field("cache_bytes", &self.bytes)
             .field("cache_ttl", &self.time_to_live)
-            .field("tenant_id", &self.tenant_id)
-            .finish()
+            .field("tenant_id", &self.tenant_id);
+        #[cfg(feature = "cache-disk")]
+        shown.field("cache_dir", &self.dir);
+        shown.finish()
     }
 }
 

@@ -1,7 +1,17 @@
 //! The keys of a file, and the settings that they are.
 
 use super::value::{Given, Problem};
-use crate::{Builder, Dialect, Endpoint, layers::trace::W3c};
+use crate::{
+    Builder, Dialect, Endpoint,
+    layers::{
+        backoff::Backoff,
+        breaker::Rules,
+        retry::Budget as RetryBudget,
+        spend::{Budget, Unknown},
+        trace::W3c,
+    },
+    policy::{Prices, Quotas},
+};
 
 type Set = fn(Builder, &Given<'_>) -> Result<Builder, Problem>;
 
@@ -32,6 +42,68 @@ pub(super) const KEYS: &[(&str, Set)] = &[
     ("max_response_bytes", |b, v| {
         Ok(b.max_response_bytes(v.bytes()?))
     }),
+    ("max_in_flight", |b, v| Ok(b.max_in_flight(v.count()?))),
+    ("max_waiting", |b, v| Ok(b.max_waiting(v.count()?))),
+    ("requests_per_minute", |b, v| {
+        Ok(b.requests_per_minute(v.count()?))
+    }),
+    ("tokens_per_minute", |b, v| {
+        Ok(b.tokens_per_minute(v.count()?))
+    }),
+    ("quotas", quotas),
+    ("max_attempts", |b, v| Ok(b.max_attempts(v.count()?))),
+    ("retry_budget", |b, v| {
+        let member = |name| v.member(name, &["percent", "floor"])?.count();
+        Ok(b.retry_budget(RetryBudget::new(member("percent")?, member("floor")?)))
+    }),
+    ("backoff", |b, v| {
+        let member = |name| v.member(name, &["first", "max"])?.duration();
+        Ok(b.backoff(Backoff::new(member("first")?, member("max")?)))
+    }),
+    ("breaker", |b, v| {
+        Ok(b.breaker(if v.flag()? {
+            Rules::new()
+        } else {
+            Rules::never()
+        }))
+    }),
+    ("warn_prompt_tokens", |b, v| {
+        Ok(b.warn_prompt_tokens(v.count()?))
+    }),
+    ("max_prompt_tokens", |b, v| {
+        Ok(b.max_prompt_tokens(v.count()?))
+    }),
+    (
+        "clamp_max_tokens",
+        |b, v| Ok(b.clamp_max_tokens(v.count()?)),
+    ),
+    ("prices", |b, v| {
+        let prices = Prices::from_json(&v.file()?).map_err(|error| error.to_string())?;
+        Ok(b.prices(prices))
+    }),
+    ("unknown_prices", unknown_prices),
+    ("spend_limit", |b, v| {
+        let members = ["limit", "period"];
+        let limit = v.member("limit", &members)?.text()?.parse();
+        let limit = limit.map_err(|_| "must have a limit such as \"5.0\"".to_owned())?;
+        Ok(b.spend_limit(Budget::new(
+            limit,
+            v.member("period", &members)?.duration()?,
+        )))
+    }),
+    #[cfg(feature = "cache-memory")]
+    ("cache", |b, v| Ok(b.cache(v.flag()?))),
+    #[cfg(feature = "cache-memory")]
+    ("cache_bytes", |b, v| Ok(b.cache_bytes(v.bytes()? as u64))),
+    #[cfg(feature = "cache-memory")]
+    ("cache_ttl", |b, v| Ok(b.cache_ttl(v.duration()?))),
+    #[cfg(feature = "cache-memory")]
+    ("tenant_id", |b, v| Ok(b.tenant_id(v.text()?))),
+    #[cfg(feature = "cache-disk")]
+    (
+        "cache_dir",
+        |b, v| Ok(b.cache_dir(v.folder.join(v.text()?))),
+    ),
     ("propagate_trace", |b, v| {
         Ok(if v.flag()? {
             b.propagate_trace(W3c::default())
@@ -61,6 +133,24 @@ fn loose_permissions(builder: Builder, given: &Given<'_>) -> Result<Builder, Pro
     match given.text()? {
         "refuse" | "warn" => Ok(builder),
         other => Err(format!("must be \"refuse\" or \"warn\", not {other:?}")),
+    }
+}
+
+fn quotas(builder: Builder, given: &Given<'_>) -> Result<Builder, Problem> {
+    match given.text()? {
+        "publishable" => Ok(builder.quotas(Quotas::publishable())),
+        "unpaid" => Ok(builder.quotas(Quotas::unpaid())),
+        other => Err(format!(
+            "must be \"publishable\" or \"unpaid\", not {other:?}"
+        )),
+    }
+}
+
+fn unknown_prices(builder: Builder, given: &Given<'_>) -> Result<Builder, Problem> {
+    match given.text()? {
+        "allow" => Ok(builder.unknown_prices(Unknown::Allow)),
+        "refuse" => Ok(builder.unknown_prices(Unknown::Refuse)),
+        other => Err(format!("must be \"allow\" or \"refuse\", not {other:?}")),
     }
 }
 

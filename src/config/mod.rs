@@ -231,6 +231,22 @@ mod tests {
         assert!(text.contains("max_response_bytes: 1572864"));
     }
 
+    #[test]
+    fn tables_say_what_a_number_cannot() {
+        let (_folder, path) = file(
+            "backoff = { first = '1s', max = '4s' }\nretry_budget = { percent = 5, floor = 2 }\n\
+             breaker = false\nspend_limit = { limit = '2.5', period = '1d' }\nquotas = 'unpaid'",
+        );
+        let text = format!("{:?}", Builder::from_file(&path).unwrap());
+
+        assert!(text.contains("Nanos(2500000000)"), "{text}");
+        let text = problem("backoff = { first = '1s' }");
+        assert!(
+            text.contains("backoff must be a table of first and max"),
+            "{text}"
+        );
+    }
+
     /// Settings that a file cannot hold: values of the program's own.
     const NOT_IN_FILES: [&str; 0] = [];
 
@@ -240,6 +256,7 @@ mod tests {
         for source in [
             include_str!("../builder.rs"),
             include_str!("../builder/connection.rs"),
+            include_str!("../builder/cache.rs"),
         ] {
             let code = source.split("#[cfg(test)]").next().unwrap();
             let (_, builder) = code.split_once("impl Builder {").unwrap();

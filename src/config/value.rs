@@ -31,6 +31,28 @@ impl Given<'_> {
             .ok_or_else(|| self.not("must be true or false"))
     }
 
+    /// A whole number that is not negative, of any size that fits.
+    pub(super) fn count<T: TryFrom<u64>>(&self) -> Result<T, Problem> {
+        self.integer()
+            .and_then(|count| T::try_from(count).ok())
+            .ok_or_else(|| self.not("must be a count"))
+    }
+
+    /// The member `name` of a table with these members and no others.
+    pub(super) fn member<'a>(&'a self, name: &str, members: &[&str]) -> Result<Given<'a>, Problem> {
+        let table = self.value.as_table();
+        let fits = table.is_some_and(|table| {
+            table.len() == members.len() && members.iter().all(|member| table.contains_key(*member))
+        });
+        match self.value.get(name).filter(|_| fits) {
+            Some(value) => Ok(Given {
+                value: value.get_ref(),
+                ..*self
+            }),
+            None => Err(format!("must be a table of {}", members.join(" and "))),
+        }
+    }
+
     pub(super) fn duration(&self) -> Result<Duration, Problem> {
         let parsed = match (self.value.as_str(), self.integer()) {
             (Some("none"), _) => Some(Duration::MAX),

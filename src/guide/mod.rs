@@ -24,6 +24,18 @@ pub mod caching {}
 #[doc = include_str!("tiers.md")]
 pub mod tiers {}
 
+/// Calls at once, batches, cancellation.
+#[doc = include_str!("concurrency.md")]
+pub mod concurrency {}
+
+/// What a client holds, and its bounds.
+#[doc = include_str!("resources.md")]
+pub mod resources {}
+
+/// For those who know the SDK for Python.
+#[doc = include_str!("migrating_from_python.md")]
+pub mod migrating_from_python {}
+
 /// How it is built, and what must stay so.
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}

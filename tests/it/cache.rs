@@ -157,7 +157,7 @@ async fn a7_an_answer_that_is_not_whole_is_not_kept() {
 
 #[tokio::test]
 async fn a8_failures_and_notices_are_not_kept() {
-    let (sandbox, client) = pair();
+    let (sandbox, client) = crate::support::pair();
     for reply in [
         (503, r#"{"error":{"message":"busy"}}"#),
         (429, r#"{"error":{"message":"slow down"}}"#),

@@ -20,7 +20,11 @@ fn over(sandbox: &Sandbox) -> Builder {
 #[tokio::test]
 async fn e1_streams_wait_for_one_another_to_end_and_not_to_begin() {
     let sandbox = sandbox();
-    let client = over(&sandbox).max_in_flight(2).build().unwrap();
+    let client = over(&sandbox)
+        .cache(false)
+        .max_in_flight(2)
+        .build()
+        .unwrap();
     let stream = async || {
         let stream = client.text().chat(["Tell me of a river."]).stream().await?;
         stream.finish().await

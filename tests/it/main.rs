@@ -21,6 +21,7 @@ mod limits;
 mod media;
 mod memo;
 mod observability;
+mod performance_guide;
 mod recorded;
 mod retry;
 mod round_trip;

@@ -25,6 +25,7 @@ fn builder(sandbox: &Sandbox) -> Builder {
             Duration::from_millis(10),
         ))
         .breaker(Rules::never())
+        .cache(false)
 }
 
 fn pair() -> (Sandbox, Blossom) {

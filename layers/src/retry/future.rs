@@ -95,6 +95,10 @@ where
 {
     type Output = Result<Response<ResponseBody<R>>, BoxError>;
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one state after the other is read more easily than states that are scattered"
+    )]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {

@@ -1,0 +1,56 @@
+//! A client over a stack of the user's own.
+
+use std::fmt;
+
+use super::Settings;
+use crate::{Blossom, Endpoint, client::Stack};
+
+/// Begins a client over a stack of your own; see [`Blossom::from_service`].
+#[must_use = "a builder does nothing until it is built"]
+pub struct FromService {
+    stack: Stack,
+    settings: Settings,
+}
+
+impl FromService {
+    pub(crate) fn new(stack: Stack) -> Self {
+        Self {
+            stack,
+            settings: Settings {
+                preset: false,
+                ..Settings::default()
+            },
+        }
+    }
+
+    /// Where the requests go. Default: gen, `https://gen.pollinations.ai`.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.settings.endpoint = endpoint;
+        self
+    }
+
+    /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
+    pub const fn max_response_bytes(mut self, max_response_bytes: usize) -> Self {
+        self.settings.max_response_bytes = max_response_bytes;
+        self
+    }
+
+    /// Builds the client.
+    #[must_use]
+    pub fn build(self) -> Blossom {
+        Blossom::assemble(
+            self.stack,
+            self.settings,
+            #[cfg(feature = "cache-memory")]
+            None,
+        )
+    }
+}
+
+impl fmt::Debug for FromService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromService")
+            .field("endpoint", &self.settings.endpoint)
+            .finish_non_exhaustive()
+    }
+}
