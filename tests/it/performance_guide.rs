@@ -40,7 +40,10 @@ fn slow_upstream() -> (Blossom, Arc<AtomicUsize>) {
         async move {
             sleep(LATENCY).await;
             let answer = format!("answer to {}", request.uri().path());
-            let response = Response::builder().header("content-type", "text/plain");
+            // Without its length a body that was cut would look whole, and would not be kept.
+            let response = Response::builder()
+                .header("content-type", "text/plain")
+                .header("content-length", answer.len());
             Ok::<_, Infallible>(response.body(Body::from(answer)).unwrap())
         }
     });
