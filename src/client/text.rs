@@ -125,7 +125,7 @@ macro_rules! generate_settings {
             reasoning_effort(value: ReasoningEffort);
             /// Asks for a JSON object as the answer's text. Default: off.
             json(on: bool);
-            /// The voice of a model that speaks its answer; see [`Text::audio`].
+            /// The voice of a model that speaks its answer; see [`Text::audio`](crate::Text::audio).
             voice(value: impl Into<String>);
             /// What the service filters.
             safe(value: Safety);
@@ -235,7 +235,7 @@ macro_rules! chat_settings {
             parallel_tool_calls(value: bool);
             /// What the answer may be made of. Default: text.
             modalities(value: impl IntoIterator<Item = Modality>);
-            /// Voice and format of spoken answers; see [`Text::audio`].
+            /// Voice and format of spoken answers; see [`Text::audio`](crate::Text::audio).
             audio(value: AudioOutput);
             /// How much a searching model reads.
             search_context(value: SearchContext);

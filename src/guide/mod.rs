@@ -24,6 +24,18 @@ pub mod caching {}
 #[doc = include_str!("tiers.md")]
 pub mod tiers {}
 
+/// What is fast and cheap, and which claims hold.
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
+/// A checklist.
+#[doc = include_str!("production.md")]
+pub mod production {}
+
+/// Every setting, in code, in the environment and in a file.
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
 /// Calls at once, batches, cancellation.
 #[doc = include_str!("concurrency.md")]
 pub mod concurrency {}

@@ -24,7 +24,7 @@ use blossom_layers::{
     types::{CacheKey, CacheStatus, Deadline, Scope, Tenant},
 };
 use bytes::Bytes;
-use futures_util::future::{join_all, select};
+use futures_util::future::{join_all, maybe_done, select};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use proptest::prelude::*;
@@ -757,16 +757,25 @@ async fn readers_on_two_threads_all_get_all_of_it() {
         });
         let inner = ScriptedService::new([Step::RespondAfter(MOMENT, Response::new(body))]);
         let ask = stack(&layer(), inner.clone());
+        // All are aboard before the threads begin, however late these do.
+        let mut calls = Vec::new();
+        for _ in 0..8 {
+            let mut call = Box::pin(maybe_done(ask()));
+            std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_ready())).await;
+            calls.push(call);
+        }
         let readers: Vec<_> = (0..8)
-            .map(|n| {
-                let call = ask();
+            .zip(calls)
+            .map(|(n, mut call)| {
                 start(async move {
                     if n == 0 {
                         // The first goes away somewhere in the middle.
                         drop(timeout(MOMENT, call).await);
                         return None;
                     }
-                    Some(text(call.await.unwrap()).await.unwrap())
+                    call.as_mut().await;
+                    let reply = call.as_mut().take_output().unwrap();
+                    Some(text(reply.unwrap()).await.unwrap())
                 })
             })
             .collect();
