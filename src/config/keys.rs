@@ -120,10 +120,11 @@ pub(super) const KEYS: &[(&str, Set)] = &[
     ("allow_plain_http", |b, v| {
         Ok(v.texts()?.into_iter().fold(b, Builder::allow_plain_http))
     }),
+    #[cfg(feature = "_tls")]
     ("root_certificate_pem", |b, v| {
         Ok(b.root_certificate_pem(v.file()?))
     }),
-    #[cfg(feature = "native-roots")]
+    #[cfg(all(feature = "native-roots", feature = "_tls"))]
     ("native_roots", |b, v| Ok(b.native_roots(v.flag()?))),
     #[cfg(feature = "decompression")]
     ("decompression", |b, v| Ok(b.decompression(v.flag()?))),
