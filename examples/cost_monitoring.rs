@@ -69,7 +69,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("the limit: a call that may cost more than what is left is not sent");
     let sent = sandbox.generations();
     let error = loop {
-        let call = client.text().generate(prompt).model("openai-large");
+        // The same question again would be a hit, and cost nothing.
+        let call = client.text().generate(prompt).model("openai-large").fresh();
         if let Err(error) = call.await {
             break error;
         }
