@@ -32,7 +32,12 @@ pub(super) async fn run(name: &str, port: u16, streams: usize) -> Result<(), sup
             .await
         }
         "blossom" => {
-            let client = Blossom::builder().base_url(&base).build()?;
+            // Equal streams would be one, and thousands are more than the default lets go.
+            let client = Blossom::builder()
+                .base_url(&base)
+                .cache(false)
+                .max_in_flight(2 * streams)
+                .build()?;
             hold(streams, async || {
                 let chat = client.text().chat([Message::user("Hi")]);
                 let mut stream = chat.stream().await.expect("an answer");
