@@ -3,11 +3,13 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use pin_project_lite::pin_project;
 use tower_service::Service;
+
+use crate::BoxError;
 
 pin_project! {
     /// Readies the service that it owns, calls it once, and is its answer.
@@ -84,6 +86,86 @@ where
     }
 }
 
+#[cfg(any(feature = "breaker", feature = "spend"))]
+pin_project! {
+    /// As [`Oneshot`], for a layer that waits for nothing and holds nothing that others wait for: a
+    /// service that is ready is called in [`new`](Self::new).
+    ///
+    /// Nearly every one is ready. Then neither request nor service is kept, and what is moved through
+    /// the stack is only the answer to come.
+    pub(crate) struct Called<S, R, F> {
+        #[pin]
+        state: CalledState<S, R, F>,
+    }
+}
+
+#[cfg(any(feature = "breaker", feature = "spend"))]
+pin_project! {
+    #[project = CalledProj]
+    enum CalledState<S, R, F> {
+        Answering { #[pin] response: F },
+        // Boxed, so that those that need not wait stay small.
+        Asking { call: Pin<Box<Oneshot<S, R, F>>> },
+        // It became ready with an error.
+        Failed { error: Option<BoxError> },
+    }
+}
+
+#[cfg(any(feature = "breaker", feature = "spend"))]
+impl<S, R> Called<S, R, S::Future>
+where
+    S: Service<R>,
+    S::Error: Into<BoxError>,
+{
+    /// Calls `service`, or will when it is ready.
+    #[inline]
+    pub(crate) fn new(mut service: S, request: R) -> Self {
+        // If it is not ready, it is asked again with a waker that is heard.
+        let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => CalledState::Answering {
+                response: service.call(request),
+            },
+            Poll::Pending => CalledState::Asking {
+                call: Box::pin(Oneshot::new(service, request)),
+            },
+            Poll::Ready(Err(error)) => CalledState::Failed {
+                error: Some(error.into()),
+            },
+        };
+        Self { state }
+    }
+}
+
+#[cfg(feature = "spend")]
+impl<S, R, F> Called<S, R, F> {
+    /// Whether the request has been sent.
+    pub(crate) const fn is_sent(&self) -> bool {
+        matches!(self.state, CalledState::Answering { .. })
+    }
+}
+
+#[cfg(any(feature = "breaker", feature = "spend"))]
+impl<S, R> Future for Called<S, R, S::Future>
+where
+    S: Service<R>,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<S::Response, BoxError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            CalledProj::Answering { response } => response.poll(cx).map_err(Into::into),
+            CalledProj::Asking { call } => call.as_mut().poll(cx).map_err(Into::into),
+            CalledProj::Failed { error } => match error.take() {
+                Some(error) => Poll::Ready(Err(error)),
+                // Polled after its end.
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -94,11 +176,8 @@ mod tests {
     #[tokio::test]
     async fn readies_the_very_service_that_it_calls() {
         let mut service = ReadyProbe::default();
-        Service::<Request<()>>::poll_ready(
-            &mut service,
-            &mut Context::from_waker(std::task::Waker::noop()),
-        )
-        .is_ready();
+        Service::<Request<()>>::poll_ready(&mut service, &mut Context::from_waker(Waker::noop()))
+            .is_ready();
 
         assert!(
             Oneshot::new(service.clone(), Request::new(()))

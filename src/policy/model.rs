@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use http::Request;
 use memchr::memmem;
 
@@ -12,8 +14,39 @@ use crate::layers::{
 /// The model is what the request asks for, in the query or in the JSON body; a request that names none
 /// belongs to the part of its authority. It is found without parsing: the first member of that name that
 /// is a text counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ByModel;
+///
+/// ```
+/// use blossom::{layers::types::Partition, policy::ByModel};
+/// use http::Request;
+///
+/// let chat = Request::post("https://a.example/").body(blossom::Body::from(r#"{"model":"openai"}"#))?;
+/// assert_eq!(ByModel::new().partition(&chat).unwrap().as_str(), "a.example openai");
+/// # Ok::<_, http::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ByModel {
+    // Most calls ask for the same as the one before, and need no key of their own.
+    last: Arc<Mutex<PartitionKey>>,
+}
+
+impl ByModel {
+    /// The policy.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn key(&self, name: &str) -> PartitionKey {
+        // Who would have to wait makes one.
+        let Ok(mut last) = self.last.try_lock() else {
+            return PartitionKey::new(name);
+        };
+        if last.as_str() != name {
+            *last = PartitionKey::new(name);
+        }
+        last.clone()
+    }
+}
 
 impl<B: Known> Partition<B> for ByModel {
     fn partition(&self, request: &Request<B>) -> Option<PartitionKey> {
@@ -22,10 +55,24 @@ impl<B: Known> Partition<B> for ByModel {
         let query = || uri.query().and_then(in_query);
         let model = request.body().bytes().and_then(|body| in_body(body));
         Some(match model.or_else(query) {
-            None => PartitionKey::new(authority),
-            Some(model) => PartitionKey::new(&format!("{authority} {model}")),
+            None => self.key(authority),
+            Some(model) => {
+                let mut place = [b' '; 256];
+                match join(&mut place, authority.as_bytes(), model.as_bytes()) {
+                    Some(name) => self.key(name),
+                    None => PartitionKey::new(&format!("{authority} {model}")),
+                }
+            }
         })
     }
+}
+
+/// Both, if they are not longer than names are.
+fn join<'a>(place: &'a mut [u8], first: &[u8], second: &[u8]) -> Option<&'a str> {
+    let end = first.len() + 1 + second.len();
+    place.get_mut(..first.len())?.copy_from_slice(first);
+    place.get_mut(first.len() + 1..end)?.copy_from_slice(second);
+    std::str::from_utf8(place.get(..end)?).ok()
 }
 
 fn in_query(query: &str) -> Option<&str> {
@@ -36,14 +83,19 @@ fn in_query(query: &str) -> Option<&str> {
 }
 
 fn in_body(json: &[u8]) -> Option<&str> {
-    memmem::find_iter(json, NAME).find_map(|at| {
-        let after = json.get(at + NAME.len()..)?.trim_ascii_start();
-        let value = after.strip_prefix(b":")?.trim_ascii_start();
-        let text = value.strip_prefix(b"\"")?;
-        let end = memchr::memchr2(b'"', b'\\', text)?;
-        let model = std::str::from_utf8(text.get(..end)?).ok()?;
-        fits(model).then_some(model)
-    })
+    // Most clients name it first.
+    let first = || model_at(json, 1);
+    first().or_else(|| memmem::find_iter(json, NAME).find_map(|at| model_at(json, at)))
+}
+
+/// The model of the member that begins at `at`, if it is one.
+fn model_at(json: &[u8], at: usize) -> Option<&str> {
+    let after = json.get(at..)?.strip_prefix(NAME)?.trim_ascii_start();
+    let value = after.strip_prefix(b":")?.trim_ascii_start();
+    let text = value.strip_prefix(b"\"")?;
+    let end = memchr::memchr2(b'"', b'\\', text)?;
+    let model = std::str::from_utf8(text.get(..end)?).ok()?;
+    fits(model).then_some(model)
 }
 
 /// A name that is longer than any model's is somebody's mistake, and would be kept.
@@ -60,7 +112,7 @@ mod tests {
 
     fn part(uri: &str, body: &'static str) -> String {
         let request = Request::post(uri).body(ReqBody::from(body)).unwrap();
-        ByModel.partition(&request).unwrap().to_string()
+        ByModel::new().partition(&request).unwrap().to_string()
     }
 
     #[test]
@@ -77,6 +129,11 @@ mod tests {
         );
         assert_eq!(part(uri, "{}"), "a.example");
         assert_eq!(part("/", ""), "");
+        let long = format!("{}.example", "a.".repeat(120));
+        assert_eq!(
+            part(&format!("https://{long}/?model=openai"), ""),
+            format!("{long} openai")
+        );
     }
 
     #[test]

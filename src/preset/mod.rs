@@ -164,7 +164,7 @@ fn inner(
         .layer(Maybe(spend))
         .layer(
             BreakerLayer::new()
-                .partition(ByModel)
+                .partition(ByModel::new())
                 .classify(ClassifyHealth)
                 .rules(settings.breaker),
         )

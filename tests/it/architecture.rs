@@ -154,18 +154,25 @@ fn layers_know_no_framework_and_no_service() {
 
 #[test]
 fn there_are_no_statics_and_one_place_that_starts_tasks() {
-    assert_absent(
-        "layers/src",
-        &["\nstatic ", "thread_local!", "OnceLock", "LazyLock"],
-        &[],
-    );
+    for folder in ["layers/src", "src"] {
+        assert_absent(folder, &["thread_local!", "LazyLock"], &[]);
+        for (path, text) in sources(folder) {
+            let code = code(&text);
+            let mut items = code.lines().map(|line| line.trim_start());
+            let is_static = |item: &str| {
+                let words: Vec<_> = item.split_whitespace().take(2).collect();
+                words.first() == Some(&"static")
+                    || (item.starts_with("pub") && words.get(1) == Some(&"static"))
+            };
+            assert!(!items.any(is_static), "{} has a static", path.display());
+        }
+    }
     assert_absent("layers/src", &["tokio::spawn", ".spawn("], &["task.rs"]);
     assert_absent(
         "src",
         &["tokio::spawn", "task::spawn("],
         &["sandbox", "client/stream.rs"],
     );
-    assert_absent("src", &["\nstatic ", "thread_local!"], &[]);
 }
 
 #[test]

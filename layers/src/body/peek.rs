@@ -127,6 +127,10 @@ where
             if let Ok(frame) = &frame {
                 *this.kept_bytes -= frame.data_ref().map_or(0, Bytes::len);
             }
+            if this.kept.is_empty() {
+                // The rest of the body may take minutes.
+                *this.kept = VecDeque::new();
+            }
             return Poll::Ready(Some(frame));
         }
         if *this.done {

@@ -18,6 +18,7 @@ impl<B> Partition<B> for ByAuthority {
 pub struct ByHealth;
 
 impl Classify for ByHealth {
+    #[inline]
     fn classify(&self, reply: &Reply<'_>) -> Class {
         match reply.status() {
             Some(http::StatusCode::TOO_MANY_REQUESTS) => Class::Ignored,

@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -14,6 +17,9 @@ pub(super) struct Circuit {
     rules: Rules,
     origin: Instant,
     slot_nanos: u64,
+    /// The epoch of a circuit that is closed, or [`NOT_CLOSED`]: nearly all calls need to know no more,
+    /// and no lock.
+    closed: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -25,6 +31,9 @@ struct State {
     // Of the closed circuit.
     failed_in_a_row: u32,
     window: Window,
+    /// The slot of the call that counted last, and when it ends.
+    slot: u64,
+    slot_end: Instant,
 }
 
 #[derive(Debug)]
@@ -66,23 +75,34 @@ impl Circuit {
             rules,
             origin: now,
             slot_nanos: nanos(rules.window / SLOTS_U32).max(1),
+            closed: AtomicU64::new(0),
             state: Mutex::new(State {
                 phase: Phase::Closed,
                 epoch: 0,
                 failed_in_a_row: 0,
                 window: Window::default(),
+                slot: 0,
+                slot_end: now,
             }),
         }
     }
 
     /// Lets a call through, or says when to come back.
-    pub(super) fn admit(self: &Arc<Self>) -> Result<Ticket, Duration> {
-        let mut state = lock(&self.state);
-        if matches!(state.phase, Phase::Closed) {
-            return Ok(self.ticket(state.epoch, false));
+    #[inline]
+    pub(super) fn admit(self: Arc<Self>) -> Result<Ticket, Duration> {
+        let epoch = self.closed.load(Ordering::Relaxed);
+        if epoch == NOT_CLOSED {
+            let (epoch, probe) = self.admit_to_probe()?;
+            return Ok(Ticket::new(self, epoch, probe));
         }
+        Ok(Ticket::new(self, epoch, false))
+    }
+
+    #[cold]
+    fn admit_to_probe(&self) -> Result<(u64, bool), Duration> {
+        let mut state = lock(&self.state);
         let now = Instant::now();
-        state.try_again(&self.rules, now);
+        self.try_again(&mut state, now);
         let probe = match &mut state.phase {
             Phase::Closed => false,
             Phase::Open { until } => return Err(until.saturating_duration_since(now)),
@@ -98,16 +118,7 @@ impl Circuit {
                 true
             }
         };
-        Ok(self.ticket(state.epoch, probe))
-    }
-
-    fn ticket(self: &Arc<Self>, epoch: u64, probe: bool) -> Ticket {
-        Ticket {
-            circuit: self.clone(),
-            epoch,
-            probe,
-            settled: false,
-        }
+        Ok((state.epoch, probe))
     }
 
     fn report(&self, epoch: u64, probe: bool, verdict: Verdict) {
@@ -123,7 +134,10 @@ impl Circuit {
         let state = &mut *state;
         let opens = match &mut state.phase {
             Phase::Closed => {
-                let slot = self.slot(now);
+                if now >= state.slot_end {
+                    self.next_slot(&mut state.slot, &mut state.slot_end, now);
+                }
+                let slot = state.slot;
                 let failed = verdict == Verdict::Failure;
                 state.window.count(slot, failed);
                 state.failed_in_a_row = match verdict {
@@ -143,7 +157,7 @@ impl Circuit {
                 if probe && verdict == Verdict::Success {
                     *succeeded += 1;
                     if *succeeded >= self.rules.probes.get() {
-                        state.enter(Phase::Closed);
+                        self.enter(state, Phase::Closed);
                         return;
                     }
                 }
@@ -152,8 +166,17 @@ impl Circuit {
             Phase::Open { .. } => false,
         };
         if opens {
-            state.open(&self.rules, now);
+            self.open(state, now);
         }
+    }
+
+    /// Finds the slot of `now`, and when it ends: most calls need only compare with that.
+    #[cold]
+    fn next_slot(&self, slot: &mut u64, slot_end: &mut Instant, now: Instant) {
+        *slot = self.slot(now);
+        let end = (*slot + 1).saturating_mul(self.slot_nanos);
+        let end = self.origin.checked_add(Duration::from_nanos(end));
+        *slot_end = end.unwrap_or(now + YEAR);
     }
 
     /// The tenth of the window in which `now` is, counted from the beginning.
@@ -162,11 +185,11 @@ impl Circuit {
     }
 
     pub(super) fn trip(&self, now: Instant) {
-        lock(&self.state).open(&self.rules, now);
+        self.open(&mut lock(&self.state), now);
     }
 
     pub(super) fn reset(&self) {
-        lock(&self.state).enter(Phase::Closed);
+        self.enter(&mut lock(&self.state), Phase::Closed);
     }
 
     /// Whether a new circuit would do as well.
@@ -202,38 +225,41 @@ impl Circuit {
             },
         }
     }
-}
 
-impl State {
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        self.epoch += 1;
-        self.failed_in_a_row = 0;
-        self.window = Window::default();
+    fn enter(&self, state: &mut State, phase: Phase) {
+        state.epoch += 1;
+        let closed = matches!(phase, Phase::Closed);
+        let epoch = if closed { state.epoch } else { NOT_CLOSED };
+        self.closed.store(epoch, Ordering::Relaxed);
+        state.phase = phase;
+        state.failed_in_a_row = 0;
+        state.window = Window::default();
     }
 
-    fn open(&mut self, rules: &Rules, now: Instant) {
+    fn open(&self, state: &mut State, now: Instant) {
         // The end of time is far enough.
-        let until = now.checked_add(rules.open).unwrap_or(now + YEAR);
-        self.enter(Phase::Open { until });
+        let until = now.checked_add(self.rules.open).unwrap_or(now + YEAR);
+        self.enter(state, Phase::Open { until });
     }
 
     /// Begins to probe when the time is over: that of an open circuit, or that of probes of which nobody
     /// has heard again, since whoever held them has forgotten them.
-    fn try_again(&mut self, rules: &Rules, now: Instant) {
-        let due = match &self.phase {
+    fn try_again(&self, state: &mut State, now: Instant) {
+        let open = self.rules.open;
+        let due = match &state.phase {
             Phase::Closed => false,
             Phase::Open { until } => now >= *until,
             Phase::HalfOpen {
                 since, under_way, ..
-            } => *under_way > 0 && now.saturating_duration_since(*since) >= rules.open.max(PROBING),
+            } => *under_way > 0 && now.saturating_duration_since(*since) >= open.max(PROBING),
         };
         if due {
-            self.enter(Phase::HalfOpen {
+            let probing = Phase::HalfOpen {
                 since: now,
                 under_way: 0,
                 succeeded: 0,
-            });
+            };
+            self.enter(state, probing);
         }
     }
 }
@@ -304,7 +330,17 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
+    const fn new(circuit: Arc<Circuit>, epoch: u64, probe: bool) -> Self {
+        Self {
+            circuit,
+            epoch,
+            probe,
+            settled: false,
+        }
+    }
+
     /// Ends it.
+    #[inline]
     pub(super) fn settle(mut self, verdict: Verdict) {
         self.settled = true;
         self.circuit.report(self.epoch, self.probe, verdict);
@@ -324,13 +360,15 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.settled {
-            self.circuit
-                .report(self.epoch, self.probe, Verdict::Nothing);
+        // What is no probe has no place to give back.
+        if self.probe && !self.settled {
+            self.circuit.report(self.epoch, true, Verdict::Nothing);
         }
     }
 }
 
+/// No circuit changes so often.
+const NOT_CLOSED: u64 = u64::MAX;
 const SLOTS: usize = 10;
 const SLOTS_U32: u32 = 10;
 /// When to come back while probes are under way, and how long they are waited for at least.
@@ -350,7 +388,7 @@ mod tests {
     }
 
     fn call(circuit: &Arc<Circuit>, verdict: Verdict) {
-        circuit.admit().unwrap().settle(verdict);
+        circuit.clone().admit().unwrap().settle(verdict);
     }
 
     fn calls(circuit: &Arc<Circuit>, verdict: Verdict, times: usize) {
@@ -378,12 +416,12 @@ mod tests {
 
         call(&circuit, Verdict::Failure);
         assert_eq!(state(&circuit), CircuitState::Open);
-        assert_eq!(circuit.admit().unwrap_err(), OPEN);
+        assert_eq!(circuit.clone().admit().unwrap_err(), OPEN);
         tokio::time::advance(OPEN - Duration::from_secs(1)).await;
-        let left = circuit.admit().unwrap_err();
+        let left = circuit.clone().admit().unwrap_err();
         assert_eq!(left, Duration::from_secs(1));
         tokio::time::advance(left).await;
-        assert!(circuit.admit().is_ok());
+        assert!(circuit.clone().admit().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -419,7 +457,7 @@ mod tests {
         let circuit = circuit(Rules::new());
         for _ in 0..30 {
             call(&circuit, Verdict::Nothing);
-            drop(circuit.admit());
+            drop(circuit.clone().admit());
         }
         calls(&circuit, Verdict::Failure, 9);
         call(&circuit, Verdict::Nothing);
@@ -443,8 +481,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_fails_opens_it_again() {
         let circuit = half_open().await;
-        let first = circuit.admit().unwrap();
-        let second = circuit.admit().unwrap();
+        let first = circuit.clone().admit().unwrap();
+        let second = circuit.clone().admit().unwrap();
         first.settle(Verdict::Failure);
         assert_eq!(state(&circuit), CircuitState::Open);
 
@@ -456,9 +494,9 @@ mod tests {
     async fn h9_a_probe_that_is_cancelled_gives_its_place_back() {
         let circuit = half_open().await;
         for _ in 0..100 {
-            let probes: Vec<_> = (0..3).map(|_| circuit.admit()).collect();
+            let probes: Vec<_> = (0..3).map(|_| circuit.clone().admit()).collect();
             assert!(probes.iter().all(Result::is_ok));
-            assert!(circuit.admit().is_err());
+            assert!(circuit.clone().admit().is_err());
         }
         calls(&circuit, Verdict::Success, 3);
 
@@ -468,8 +506,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn h9_probes_that_are_forgotten_do_not_wedge_it() {
         let circuit = half_open().await;
-        let forgotten: Vec<_> = (0..3).map(|_| circuit.admit()).collect();
-        assert_eq!(circuit.admit().unwrap_err(), PROBING);
+        let forgotten: Vec<_> = (0..3).map(|_| circuit.clone().admit()).collect();
+        assert_eq!(circuit.clone().admit().unwrap_err(), PROBING);
 
         tokio::time::advance(OPEN).await;
         calls(&circuit, Verdict::Success, 3);
@@ -481,11 +519,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_from_before_it_opened_do_not_count_as_probes() {
         let circuit = circuit(Rules::new());
-        let old = circuit.admit().unwrap();
-        let older = circuit.admit().unwrap();
+        let old = circuit.clone().admit().unwrap();
+        let older = circuit.clone().admit().unwrap();
         calls(&circuit, Verdict::Failure, 10);
         tokio::time::advance(OPEN).await;
-        let probe = circuit.admit().unwrap();
+        let probe = circuit.clone().admit().unwrap();
         old.settle(Verdict::Failure);
         older.settle(Verdict::Success);
         assert_eq!(state(&circuit), CircuitState::HalfOpen);
@@ -497,7 +535,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_has_begun_and_then_fails_opens_it_again() {
         let circuit = half_open().await;
-        let mut probe = circuit.admit().unwrap();
+        let mut probe = circuit.clone().admit().unwrap();
         probe.begun();
         assert_eq!(circuit.snapshot(Instant::now()).calls, 1);
         probe.settle(Verdict::Failure);
@@ -511,7 +549,7 @@ mod tests {
             for open in [Duration::ZERO, Duration::MAX] {
                 let circuit = circuit(Rules::new().window(window).open(open));
                 calls(&circuit, Verdict::Failure, 10);
-                assert_eq!(circuit.admit().is_ok(), open.is_zero());
+                assert_eq!(circuit.clone().admit().is_ok(), open.is_zero());
             }
         }
         let never = circuit(Rules::never());

@@ -1,12 +1,8 @@
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::OnceLock};
 
 use tokio::time::Instant;
 
-use super::{
-    Rules,
-    circuit::{Circuit, Ticket},
-    error::Broken,
-};
+use super::{Rules, circuit::Circuit};
 use crate::{
     sync::{Arc, Mutex, lock},
     types::PartitionKey,
@@ -14,50 +10,35 @@ use crate::{
 
 /// The circuits of a layer, by part.
 #[derive(Default)]
-pub(super) struct Circuits(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    // Of the requests of no other part: it needs no hash.
-    rest: Option<Arc<Circuit>>,
-    parts: HashMap<PartitionKey, Arc<Circuit>>,
-}
-
-impl State {
-    fn get(&self, key: &PartitionKey) -> Option<&Arc<Circuit>> {
-        if key.as_str().is_empty() {
-            self.rest.as_ref()
-        } else {
-            self.parts.get(key)
-        }
-    }
+pub(super) struct Circuits {
+    // Of the requests of no other part: it needs neither hash nor lock.
+    rest: OnceLock<Arc<Circuit>>,
+    parts: Mutex<HashMap<PartitionKey, Arc<Circuit>>>,
 }
 
 impl Circuits {
-    /// Lets a call through, with a ticket if there is a circuit for it.
-    pub(super) fn admit(
+    /// The circuit of `key`, unless there are too many.
+    #[inline]
+    pub(super) fn find(
         &self,
         key: &PartitionKey,
         rules: &Rules,
         most: usize,
-    ) -> Result<Option<Ticket>, Broken> {
-        let known = lock(&self.0).get(key).cloned();
-        let circuit = known.or_else(|| self.create(key, rules, most));
-        match circuit.map(|circuit| circuit.admit()).transpose() {
-            Ok(ticket) => Ok(ticket),
-            Err(retry_after) => Err(Broken::new(key.clone(), retry_after)),
-        }
+    ) -> Option<Arc<Circuit>> {
+        self.get(key).or_else(|| self.create(key, rules, most))
     }
 
     /// A new circuit, unless there are too many that have seen failures.
     #[cold]
     fn create(&self, key: &PartitionKey, rules: &Rules, most: usize) -> Option<Arc<Circuit>> {
         let now = Instant::now();
-        let State { rest, parts } = &mut *lock(&self.0);
         if key.as_str().is_empty() {
-            let circuit = rest.get_or_insert_with(|| Arc::new(Circuit::new(*rules, now)));
+            let circuit = self
+                .rest
+                .get_or_init(|| Arc::new(Circuit::new(*rules, now)));
             return Some(circuit.clone());
         }
+        let mut parts = lock(&self.parts);
         if parts.len() >= most {
             parts.retain(|_, circuit| !circuit.is_quiet(now));
         }
@@ -70,8 +51,12 @@ impl Circuits {
         Some(circuit.clone())
     }
 
+    #[inline]
     pub(super) fn get(&self, key: &PartitionKey) -> Option<Arc<Circuit>> {
-        lock(&self.0).get(key).cloned()
+        if key.as_str().is_empty() {
+            return self.rest.get().cloned();
+        }
+        lock(&self.parts).get(key).cloned()
     }
 
     /// The circuit of `key`, made if need be, whatever their number.
@@ -80,17 +65,20 @@ impl Circuits {
     }
 
     pub(super) fn all(&self) -> Vec<(PartitionKey, Arc<Circuit>)> {
-        let state = lock(&self.0);
-        let rest = state.rest.iter();
+        let rest = self.rest.get().into_iter();
         let rest = rest.map(|circuit| (PartitionKey::default(), circuit.clone()));
-        let parts = state.parts.iter();
-        rest.chain(parts.map(|(key, circuit)| (key.clone(), circuit.clone())))
-            .collect()
+        let parts = lock(&self.parts);
+        rest.chain(
+            parts
+                .iter()
+                .map(|(key, circuit)| (key.clone(), circuit.clone())),
+        )
+        .collect()
     }
 }
 
 impl fmt::Debug for Circuits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Circuits({})", lock(&self.0).parts.len())
+        write!(f, "Circuits({})", lock(&self.parts).len())
     }
 }

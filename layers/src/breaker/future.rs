@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     BoxError,
-    oneshot::Oneshot,
+    oneshot::Called,
     types::{Classify, Reply},
 };
 
@@ -38,29 +38,31 @@ pin_project! {
         },
         Calling {
             #[pin]
-            call: Oneshot<S, Q, F>,
+            call: Called<S, Q, F>,
             ticket: Option<Ticket>,
             classify: C,
         },
     }
 }
 
-impl<S, Q, F, C> ResponseFuture<S, Q, F, C> {
-    pub(super) const fn calling(
-        service: S,
-        request: Q,
-        ticket: Option<Ticket>,
-        classify: C,
-    ) -> Self {
+impl<S, Q, C> ResponseFuture<S, Q, S::Future, C>
+where
+    S: Service<Q>,
+    S::Error: Into<BoxError>,
+{
+    #[inline]
+    pub(super) fn calling(service: S, request: Q, ticket: Option<Ticket>, classify: C) -> Self {
         Self {
             state: State::Calling {
-                call: Oneshot::new(service, request),
+                call: Called::new(service, request),
                 ticket,
                 classify,
             },
         }
     }
+}
 
+impl<S, Q, F, C> ResponseFuture<S, Q, F, C> {
     pub(super) const fn refused(broken: Broken) -> Self {
         Self {
             state: State::Refused {
@@ -91,35 +93,23 @@ where
                 ticket,
                 classify,
             } => {
-                let result = ready!(call.poll(cx));
-                Poll::Ready(answered(result, ticket.take(), classify))
+                let result = match ready!(call.poll(cx)) {
+                    Ok(response) => {
+                        let watching = ticket
+                            .take()
+                            .and_then(|ticket| Watching::begin(&response, ticket, classify));
+                        Ok(response.map(|body| ResponseBody::new(body, watching)))
+                    }
+                    Err(error) => {
+                        if let Some(ticket) = ticket.take() {
+                            let reply = Reply::failed(&*error);
+                            ticket.settle(Verdict::of(classify.classify(&reply)));
+                        }
+                        Err(error)
+                    }
+                };
+                Poll::Ready(result)
             }
-        }
-    }
-}
-
-/// A bad head or an error is a verdict; otherwise the body is to be watched.
-fn answered<R, E, C>(
-    result: Result<Response<R>, E>,
-    ticket: Option<Ticket>,
-    classify: &C,
-) -> Result<Response<ResponseBody<R, C>>, BoxError>
-where
-    R: Body<Data = Bytes>,
-    E: Into<BoxError>,
-    C: Classify + Clone,
-{
-    match result {
-        Ok(response) => {
-            let watching = ticket.and_then(|ticket| Watching::begin(&response, ticket, classify));
-            Ok(response.map(|body| ResponseBody::new(body, watching)))
-        }
-        Err(error) => {
-            let error = error.into();
-            if let Some(ticket) = ticket {
-                ticket.settle(Verdict::of(classify.classify(&Reply::failed(&*error))));
-            }
-            Err(error)
         }
     }
 }

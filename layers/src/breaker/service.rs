@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseBody, ResponseFuture, Rules, circuits::Circuits};
+use super::{Broken, ResponseBody, ResponseFuture, Rules, circuit::Circuit, circuits::Circuits};
 use crate::{
     BoxError,
     sync::Arc,
@@ -46,15 +46,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let ticket = match self.partition.partition(&request) {
-            Some(key) => self.circuits.admit(&key, &self.rules, self.max_partitions),
-            None => Ok(None),
+        let inner = self.inner.clone();
+        let classify = self.classify.clone();
+        let Some(key) = self.partition.partition(&request) else {
+            return ResponseFuture::calling(inner, request, None, classify);
         };
-        match ticket {
-            Ok(ticket) => {
-                ResponseFuture::calling(self.inner.clone(), request, ticket, self.classify.clone())
-            }
-            Err(broken) => ResponseFuture::refused(broken),
+        let circuit = self.circuits.find(&key, &self.rules, self.max_partitions);
+        match circuit.map(Circuit::admit).transpose() {
+            Ok(ticket) => ResponseFuture::calling(inner, request, ticket, classify),
+            Err(retry_after) => ResponseFuture::refused(Broken::new(key, retry_after)),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use crate::{
@@ -14,12 +13,10 @@ use crate::{
     types::{Outcome, Watch},
 };
 
-pin_project! {
-    /// Response body of [`Observe`](super::Observe).
-    pub struct ResponseBody<B, W: Watch> {
-        #[pin]
-        inner: Guarded<B, Watching<W>>,
-    }
+/// Response body of [`Observe`](super::Observe).
+pub struct ResponseBody<B, W: Watch> {
+    // Boxed, since a body is moved through each layer further out: that would cost more.
+    inner: Pin<Box<Guarded<B, Watching<W>>>>,
 }
 
 impl<B: Body, W: Watch> ResponseBody<B, W> {
@@ -31,7 +28,7 @@ impl<B: Body, W: Watch> ResponseBody<B, W> {
             begun: false,
         };
         Self {
-            inner: Guarded::new(body, watching),
+            inner: Box::pin(Guarded::new(body, watching)),
         }
     }
 }
@@ -45,10 +42,10 @@ where
     type Error = B::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().inner.poll_frame(cx)
+        self.inner.as_mut().poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

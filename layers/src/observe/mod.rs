@@ -30,7 +30,8 @@
 //!
 //! # Cost
 //!
-//! One allocation for the handle, those of the response's extensions, and what the policy does.
+//! One allocation for the handle, one for the body, those of the response's extensions, and what the
+//! policy does.
 //!
 //! # Example
 //!

@@ -4,7 +4,9 @@ use crate::{BoxError, types::Attempt};
 
 /// The last of several attempts ended in an error, which is its source.
 ///
-/// The error of a single attempt is passed on as it is.
+/// The error of a single attempt is passed on as it is, unless there would be another one if the
+/// [`Budget`](super::Budget) had allowed it: a retry layer further out must know that, or retries of
+/// stacked layers would add up.
 #[derive(Debug)]
 pub struct GaveUp {
     attempt: Attempt,
@@ -31,7 +33,10 @@ impl GaveUp {
 
 impl fmt::Display for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gave up after {} attempts", self.attempt.number())
+        match self.attempt.number() {
+            1 => write!(f, "gave up after one attempt: too many retries lately"),
+            more => write!(f, "gave up after {more} attempts"),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -19,23 +19,29 @@ use super::{
     service::begin,
 };
 use crate::{
-    BoxError,
+    BoxError, cause_ref,
     types::{Attempt, Reply},
 };
 
 pin_project! {
     /// Response future of [`Retry`](super::Retry).
     pub struct ResponseFuture<S, P, B, F, R, W> {
-        // Kept while a call of it is under way, since dropping it may cancel the call.
-        service: S,
-        policy: P,
-        // `None` where the request is sent once.
-        kept: Option<Request<B>>,
-        attempt: Attempt,
-        commit_after: Duration,
         #[pin]
         state: State<F, R, W>,
+        // `None` where the request is sent once. Boxed, since the future is moved through the whole
+        // stack, and mostly nothing of it is needed again.
+        kept: Option<Box<Kept<S, P, B>>>,
     }
+}
+
+/// What another attempt takes.
+pub(super) struct Kept<S, P, B> {
+    pub(super) service: S,
+    pub(super) policy: P,
+    // `None` once there is to be no other attempt.
+    pub(super) request: Option<Request<B>>,
+    pub(super) attempt: Attempt,
+    pub(super) commit_after: Duration,
 }
 
 pin_project! {
@@ -58,7 +64,7 @@ pin_project! {
     }
 }
 
-/// What follows from a head or an error. It does not hold the reply, which is not moved for it.
+/// What follows from a head. It does not hold the reply, which is not moved for it.
 enum Next<W> {
     Pass,
     HoldFailure,
@@ -67,20 +73,10 @@ enum Next<W> {
 }
 
 impl<S, P, B, F, R, W> ResponseFuture<S, P, B, F, R, W> {
-    pub(super) const fn new(
-        service: S,
-        policy: P,
-        kept: Option<Request<B>>,
-        response: F,
-        commit_after: Duration,
-    ) -> Self {
+    pub(super) const fn new(response: F, kept: Option<Box<Kept<S, P, B>>>) -> Self {
         Self {
-            service,
-            policy,
-            kept,
-            attempt: Attempt::FIRST,
-            commit_after,
             state: State::Calling { response },
+            kept,
         }
     }
 }
@@ -101,33 +97,41 @@ where
     )]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let Some(kept) = this.kept else {
+            let StateProj::Calling { response } = this.state.project() else {
+                return Poll::Pending;
+            };
+            let result = ready!(response.poll(cx)).map_err(Into::into);
+            return Poll::Ready(result.map(|it| it.map(ResponseBody::passed)));
+        };
+        let kept = &mut **kept;
         loop {
             let next = match this.state.as_mut().project() {
-                StateProj::Calling { response } => {
-                    let result = ready!(response.poll(cx)).map_err(Into::into);
-                    let next = match this.kept {
-                        Some(kept) => follow(this.policy, kept, &result),
-                        None => Next::Pass,
-                    };
-                    match (next, result) {
-                        (Next::HoldFailure, Ok(response)) => State::Holding {
-                            held: Box::new(Held::failure(response, *this.commit_after)),
+                StateProj::Calling { response } => match ready!(response.poll(cx)) {
+                    Ok(mut response) => match kept.after_head(&response) {
+                        Next::Pass => {
+                            kept.mark(response.extensions_mut());
+                            return Poll::Ready(Ok(response.map(ResponseBody::passed)));
+                        }
+                        Next::HoldFailure => State::Holding {
+                            held: Box::new(Held::failure(response, kept.commit_after)),
                         },
-                        (Next::HoldStream, Ok(response)) => State::Holding {
-                            held: Box::new(Held::stream(response, *this.commit_after)),
+                        Next::HoldStream => State::Holding {
+                            held: Box::new(Held::stream(response, kept.commit_after)),
                         },
-                        (Next::Wait(wait), result) => {
-                            if let Ok(response) = result {
-                                drain(Box::pin(response.into_body()), cx);
-                            }
+                        Next::Wait(wait) => {
+                            drain(Box::pin(response.into_body()), cx);
                             State::Waiting { wait }
                         }
-                        (_, result) => {
-                            let result = result.map(|it| it.map(ResponseBody::passed));
-                            return Poll::Ready(mark(result, *this.attempt));
+                    },
+                    Err(error) => {
+                        let error = error.into();
+                        match kept.after_error(&error) {
+                            None => return Poll::Ready(Err(kept.last(error))),
+                            Some(wait) => State::Waiting { wait },
                         }
                     }
-                }
+                },
                 StateProj::Holding { held } => {
                     let seen = ready!(held.poll(cx));
                     let StateOwn::Holding { held } =
@@ -135,16 +139,18 @@ where
                     else {
                         continue;
                     };
-                    let asked = this.kept.as_ref().filter(|_| seen == Seen::Failed);
-                    match asked.and_then(|kept| held.show(|it| this.policy.retry(kept, it))) {
+                    let asked = kept.request.as_ref().filter(|_| seen == Seen::Failed);
+                    match asked.and_then(|request| held.show(|it| kept.policy.retry(request, it))) {
                         Some(wait) => {
                             drain(held.into_body(), cx);
                             State::Waiting { wait }
                         }
                         None => {
                             // Polled again, it must not send again.
-                            *this.kept = None;
-                            return Poll::Ready(mark(Ok(held.into_response()), *this.attempt));
+                            kept.request = None;
+                            let mut response = held.into_response();
+                            kept.mark(response.extensions_mut());
+                            return Poll::Ready(Ok(response));
                         }
                     }
                 }
@@ -153,21 +159,21 @@ where
                     State::Readying
                 }
                 StateProj::Readying => {
-                    if this.kept.is_none() {
+                    if kept.request.is_none() {
                         // Polled after its end.
                         return Poll::Pending;
                     }
-                    if let Err(error) = ready!(this.service.poll_ready(cx)) {
-                        return Poll::Ready(mark(Err(error.into()), *this.attempt));
+                    if let Err(error) = ready!(kept.service.poll_ready(cx)) {
+                        return Poll::Ready(Err(kept.last(error.into())));
                     }
-                    let Some(mut request) = this.kept.take() else {
+                    let Some(mut request) = kept.request.take() else {
                         return Poll::Pending;
                     };
-                    *this.kept = this.policy.clone_request(&request);
-                    *this.attempt = this.attempt.next();
-                    begin(&mut request, *this.attempt);
+                    kept.request = kept.policy.clone_request(&request);
+                    kept.attempt = kept.attempt.next();
+                    begin(&mut request, kept.attempt);
                     State::Calling {
-                        response: this.service.call(request),
+                        response: kept.service.call(request),
                     }
                 }
             };
@@ -176,52 +182,64 @@ where
     }
 }
 
-/// What follows from a head or an error.
-fn follow<P, B, R>(
-    policy: &mut P,
-    kept: &Request<B>,
-    result: &Result<Response<R>, BoxError>,
-) -> Next<P::Wait>
+impl<S, P, B> Kept<S, P, B>
 where
     P: Policy<B>,
-    R: Body,
 {
-    let response = match result {
-        Ok(response) => response,
-        Err(error) => {
-            let wait = policy.retry(kept, &Reply::failed(&**error));
-            return wait.map_or(Next::Pass, Next::Wait);
+    /// What follows from a head.
+    fn after_head<R: Body>(&mut self, response: &Response<R>) -> Next<P::Wait> {
+        let Some(request) = &self.request else {
+            return Next::Pass;
+        };
+        let status = response.status();
+        let failed = status.is_client_error() || status.is_server_error();
+        let is_stream = is_event_stream(response);
+        // Who is further in has repeated already.
+        if (failed || is_stream) && response.extensions().get::<Attempt>().is_some() {
+            return Next::Pass;
         }
-    };
-    let status = response.status();
-    let reply = Reply::head(status, response.headers());
-    let failed = status.is_client_error() || status.is_server_error();
-    if failed && !response.body().is_end_stream() && policy.wants_body(&reply) {
-        return Next::HoldFailure;
+        let reply = Reply::head(status, response.headers());
+        if failed && !response.body().is_end_stream() && self.policy.wants_body(&reply) {
+            return Next::HoldFailure;
+        }
+        if let Some(wait) = self.policy.retry(request, &reply) {
+            return Next::Wait(wait);
+        }
+        if is_stream && !response.body().is_end_stream() {
+            return Next::HoldStream;
+        }
+        Next::Pass
     }
-    if let Some(wait) = policy.retry(kept, &reply) {
-        return Next::Wait(wait);
-    }
-    if is_event_stream(response) && !response.body().is_end_stream() {
-        return Next::HoldStream;
-    }
-    Next::Pass
-}
 
-/// Says which attempt a reply belongs to, if it is not the first.
-fn mark<R>(
-    result: Result<Response<R>, BoxError>,
-    attempt: Attempt,
-) -> Result<Response<R>, BoxError> {
-    if attempt == Attempt::FIRST {
-        return result;
-    }
-    match result {
-        Ok(mut response) => {
-            response.extensions_mut().insert(attempt);
-            Ok(response)
+    /// The wait before another attempt, if there is to be one.
+    fn after_error(&mut self, error: &BoxError) -> Option<P::Wait> {
+        // Who is further in has repeated already.
+        if cause_ref::<GaveUp>(&**error).is_some() {
+            return None;
         }
-        Err(error) => Err(GaveUp::new(attempt, error).into()),
+        let request = self.request.as_ref()?;
+        self.policy.retry(request, &Reply::failed(&**error))
+    }
+
+    /// Whether this is more than the first attempt, which says nothing. It does say what it is where there
+    /// would be another one if that were not too often.
+    fn speaks(&self) -> bool {
+        self.attempt != Attempt::FIRST || self.policy.is_out_of_budget()
+    }
+
+    /// Says in a reply which attempt it belongs to.
+    fn mark(&self, extensions: &mut Extensions) {
+        if self.speaks() {
+            extensions.insert(self.attempt);
+        }
+    }
+
+    /// The error of the last attempt.
+    fn last(&self, error: BoxError) -> BoxError {
+        if self.speaks() {
+            return GaveUp::new(self.attempt, error).into();
+        }
+        error
     }
 }
 
@@ -234,7 +252,7 @@ impl<S, P, B, F, R, W> fmt::Debug for ResponseFuture<S, P, B, F, R, W> {
             State::Readying => "readying",
         };
         f.debug_struct("ResponseFuture")
-            .field("attempt", &self.attempt)
+            .field("attempt", &self.kept.as_ref().map(|kept| kept.attempt))
             .field("state", &state)
             .finish_non_exhaustive()
     }

@@ -62,6 +62,13 @@ pub trait Policy<B> {
         let _ = reply;
         false
     }
+
+    /// Whether [`retry`](Self::retry) has just passed a reply on only because no more retries may be made
+    /// for now. Then the reply says so, and retry layers further out do not make them either. By default
+    /// it has not.
+    fn is_out_of_budget(&self) -> bool {
+        false
+    }
 }
 
 /// Whether a request may be sent again after a reply that another try could mend.

@@ -5,11 +5,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{Policy, ResponseBody, ResponseFuture};
+use super::{Policy, ResponseBody, ResponseFuture, future::Kept};
 use crate::{
     BoxError,
     types::{Attempt, Attempts},
@@ -51,31 +51,39 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let mut policy = self.policy.clone();
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         // Who is further out repeats already.
-        let kept = if request.extensions().get::<Attempt>().is_some() {
-            None
-        } else {
-            let kept = policy.clone_request(&request);
-            begin(&mut request, Attempt::FIRST);
-            kept
-        };
+        if request.extensions().get::<Attempt>().is_some() {
+            return ResponseFuture::new(self.inner.call(request), None);
+        }
+        count(request.extensions(), Attempt::FIRST);
+        // Made before its parts, so that they are not moved into it.
+        let mut kept = Box::new(Kept {
+            service: self.inner.clone(),
+            policy: self.policy.clone(),
+            request: None,
+            attempt: Attempt::FIRST,
+            commit_after: self.commit_after,
+        });
+        kept.request = kept.policy.clone_request(&request);
         // The readied instance goes into the future; a clone stays.
-        let clone = self.inner.clone();
-        let mut readied = mem::replace(&mut self.inner, clone);
-        let response = readied.call(request);
-        ResponseFuture::new(readied, policy, kept, response, self.commit_after)
+        mem::swap(&mut kept.service, &mut self.inner);
+        let response = kept.service.call(request);
+        ResponseFuture::new(response, kept.request.is_some().then_some(kept))
     }
 }
 
-/// Says in the request which attempt it is, and to whoever counts them.
+/// Says in a request that is sent again which attempt it is, and to whoever counts them. The first says
+/// nothing: extensions that are empty otherwise would cost it three allocations.
 pub(super) fn begin<B>(request: &mut Request<B>, attempt: Attempt) {
-    let extensions = request.extensions_mut();
+    count(request.extensions(), attempt);
+    request.extensions_mut().insert(attempt);
+}
+
+fn count(extensions: &Extensions, attempt: Attempt) {
     if let Some(attempts) = extensions.get::<Attempts>() {
         attempts.begin(attempt);
     }
-    extensions.insert(attempt);
 }
 
 impl<S: fmt::Debug, P> fmt::Debug for Retry<S, P> {

@@ -4,6 +4,7 @@ use std::{
     mem,
     num::NonZeroU32,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, SystemTime},
 };
@@ -26,6 +27,16 @@ use crate::{
 /// may be repeated, the wait ends before the deadline, and the budget allows it, in this order.
 #[derive(Clone)]
 pub struct Standard<C = ByStatus, R = Idempotent> {
+    rules: Arc<Rules<C, R>>,
+    // Of this call.
+    attempt: Attempt,
+    counted: bool,
+    out_of_budget: bool,
+}
+
+// Of all calls: each has a clone of the policy.
+#[derive(Clone)]
+struct Rules<C, R> {
     classify: C,
     repeat: R,
     max_attempts: NonZeroU32,
@@ -33,16 +44,13 @@ pub struct Standard<C = ByStatus, R = Idempotent> {
     budget: Budget,
     max_retry_after: Duration,
     max_replay_bytes: usize,
-    // Of this call.
-    attempt: Attempt,
-    counted: bool,
 }
 
 impl Standard {
     /// The policy with its defaults, and a budget of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self {
+        Self::of(Rules {
             classify: ByStatus,
             repeat: Idempotent,
             max_attempts: NonZeroU32::MIN.saturating_add(2),
@@ -50,9 +58,7 @@ impl Standard {
             budget: Budget::default(),
             max_retry_after: Duration::from_secs(120),
             max_replay_bytes: 1024 * 1024,
-            attempt: Attempt::FIRST,
-            counted: false,
-        }
+        })
     }
 }
 
@@ -63,78 +69,89 @@ impl Default for Standard {
 }
 
 impl<C, R> Standard<C, R> {
+    fn of(rules: Rules<C, R>) -> Self {
+        Self {
+            rules: Arc::new(rules),
+            attempt: Attempt::FIRST,
+            counted: false,
+            out_of_budget: false,
+        }
+    }
+}
+
+impl<C: Clone, R: Clone> Standard<C, R> {
+    fn with(mut self, set: impl FnOnce(&mut Rules<C, R>)) -> Self {
+        set(Arc::make_mut(&mut self.rules));
+        self
+    }
+
     /// How a reply counts. Default: [`ByStatus`].
     pub fn classify<D>(self, classify: D) -> Standard<D, R>
     where
         D: Classify,
     {
-        Standard {
+        let rules = Arc::unwrap_or_clone(self.rules);
+        Standard::of(Rules {
             classify,
-            repeat: self.repeat,
-            max_attempts: self.max_attempts,
-            backoff: self.backoff,
-            budget: self.budget,
-            max_retry_after: self.max_retry_after,
-            max_replay_bytes: self.max_replay_bytes,
-            attempt: self.attempt,
-            counted: self.counted,
-        }
+            repeat: rules.repeat,
+            max_attempts: rules.max_attempts,
+            backoff: rules.backoff,
+            budget: rules.budget,
+            max_retry_after: rules.max_retry_after,
+            max_replay_bytes: rules.max_replay_bytes,
+        })
     }
 
     /// Whether a request may be sent again. Default: [`Idempotent`].
     pub fn repeat<Q>(self, repeat: Q) -> Standard<C, Q> {
-        Standard {
-            classify: self.classify,
+        let rules = Arc::unwrap_or_clone(self.rules);
+        Standard::of(Rules {
+            classify: rules.classify,
             repeat,
-            max_attempts: self.max_attempts,
-            backoff: self.backoff,
-            budget: self.budget,
-            max_retry_after: self.max_retry_after,
-            max_replay_bytes: self.max_replay_bytes,
-            attempt: self.attempt,
-            counted: self.counted,
-        }
+            max_attempts: rules.max_attempts,
+            backoff: rules.backoff,
+            budget: rules.budget,
+            max_retry_after: rules.max_retry_after,
+            max_replay_bytes: rules.max_replay_bytes,
+        })
     }
 
     /// How often a request is sent at most, the first time included; 1 never retries. Default: 3, since
     /// what has failed thrice will mostly fail a fourth time.
     #[must_use]
-    pub const fn max_attempts(mut self, max_attempts: NonZeroU32) -> Self {
-        self.max_attempts = max_attempts;
-        self
+    pub fn max_attempts(self, max_attempts: NonZeroU32) -> Self {
+        self.with(|rules| rules.max_attempts = max_attempts)
     }
 
     /// How long to wait where the upstream does not say. Default: full jitter of 500 ms, doubling to 8 s.
     #[must_use]
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
-        self
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        self.with(|rules| rules.backoff = backoff)
     }
 
     /// How many retries there may be, over all calls of all clones. A budget can be shared between
     /// layers. Default: [`Budget::default`].
     #[must_use]
-    pub fn budget(mut self, budget: Budget) -> Self {
-        self.budget = budget;
-        self
+    pub fn budget(self, budget: Budget) -> Self {
+        self.with(|rules| rules.budget = budget)
     }
 
     /// The longest `Retry-After` that is waited; a longer one ends the retries, and stands in the answer
     /// that is passed on. Default: 120 s, which is longer than most callers wait.
     #[must_use]
-    pub const fn max_retry_after(mut self, max_retry_after: Duration) -> Self {
-        self.max_retry_after = max_retry_after;
-        self
+    pub fn max_retry_after(self, max_retry_after: Duration) -> Self {
+        self.with(|rules| rules.max_retry_after = max_retry_after)
     }
 
     /// The largest body that is kept to be sent again; a larger one is sent once. Default: 1 MiB, as
     /// much as `buffer` keeps.
     #[must_use]
-    pub const fn max_replay_bytes(mut self, max_replay_bytes: usize) -> Self {
-        self.max_replay_bytes = max_replay_bytes;
-        self
+    pub fn max_replay_bytes(self, max_replay_bytes: usize) -> Self {
+        self.with(|rules| rules.max_replay_bytes = max_replay_bytes)
     }
+}
 
+impl<C, R> Standard<C, R> {
     /// The wait before the next attempt, once the reply is known to be one that another try could mend.
     #[cold]
     fn again<B>(&mut self, request: &Request<B>, reply: &Reply<'_>) -> Option<Wait>
@@ -142,15 +159,15 @@ impl<C, R> Standard<C, R> {
         R: Repeat<B>,
     {
         let attempt = self.attempt;
-        if attempt.number() >= self.max_attempts.get()
-            || !self.repeat.may_repeat(attempt, request, reply)
+        if attempt.number() >= self.rules.max_attempts.get()
+            || !self.rules.repeat.may_repeat(attempt, request, reply)
         {
             return None;
         }
         let wait = match told(reply) {
-            Some(told) if told > self.max_retry_after => return None,
+            Some(told) if told > self.rules.max_retry_after => return None,
             Some(told) => told,
-            None => self.backoff.wait(attempt.number()),
+            None => self.rules.backoff.wait(attempt.number()),
         };
         let now = Instant::now();
         if let Some(deadline) = Deadline::of(request.extensions())
@@ -158,7 +175,8 @@ impl<C, R> Standard<C, R> {
         {
             return None;
         }
-        if !self.budget.withdraw(now) {
+        self.out_of_budget = !self.rules.budget.withdraw(now);
+        if self.out_of_budget {
             return None;
         }
         self.attempt = attempt.next();
@@ -183,9 +201,10 @@ where
 {
     type Wait = Wait;
 
+    #[inline]
     fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
         let body = request.body();
-        if body.bytes()?.len() > self.max_replay_bytes {
+        if body.bytes()?.len() > self.rules.max_replay_bytes {
             return None;
         }
         let mut clone = Request::new(body.try_clone()?);
@@ -203,27 +222,32 @@ where
 
     fn retry(&mut self, request: &Request<B>, reply: &Reply<'_>) -> Option<Wait> {
         if !mem::replace(&mut self.counted, true) {
-            self.budget.count();
+            self.rules.budget.count();
         }
-        match self.classify.classify(reply) {
+        match self.rules.classify.classify(reply) {
             Class::Transient => self.again(request, reply),
             Class::Success | Class::Permanent | Class::Ignored => None,
         }
     }
 
     fn wants_body(&self, reply: &Reply<'_>) -> bool {
-        self.attempt.number() < self.max_attempts.get() && self.classify.wants_body(reply)
+        self.attempt.number() < self.rules.max_attempts.get()
+            && self.rules.classify.wants_body(reply)
+    }
+
+    fn is_out_of_budget(&self) -> bool {
+        self.out_of_budget
     }
 }
 
 impl<C, R> fmt::Debug for Standard<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Standard")
-            .field("max_attempts", &self.max_attempts)
-            .field("backoff", &self.backoff)
-            .field("budget", &self.budget)
-            .field("max_retry_after", &self.max_retry_after)
-            .field("max_replay_bytes", &self.max_replay_bytes)
+            .field("max_attempts", &self.rules.max_attempts)
+            .field("backoff", &self.rules.backoff)
+            .field("budget", &self.rules.budget)
+            .field("max_retry_after", &self.rules.max_retry_after)
+            .field("max_replay_bytes", &self.rules.max_replay_bytes)
             .finish_non_exhaustive()
     }
 }

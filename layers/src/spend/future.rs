@@ -11,23 +11,25 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Settle;
-use crate::{BoxError, body::Guarded, oneshot::Oneshot, types::Price};
+use crate::{BoxError, body::Guarded, oneshot::Called, types::Price};
 
 pin_project! {
     /// Response future of [`Spend`](super::Spend).
     pub struct ResponseFuture<S, B, F, P: Price> {
         #[pin]
-        call: Oneshot<S, Request<B>, F>,
+        state: State<S, B, F>,
         // `None` once it hangs on the body.
         settle: Option<Settle<P>>,
-        refused: Option<BoxError>,
+        // Nothing is sent before.
+        polled: bool,
     }
 
     impl<S, B, F, P: Price> PinnedDrop for ResponseFuture<S, B, F, P> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             // What was not sent yet gives its reservation back.
-            if this.call.request().is_none()
+            if *this.polled
+                && this.state.is_sent()
                 && let Some(mut settle) = this.settle.take()
             {
                 settle.dropped();
@@ -36,20 +38,46 @@ pin_project! {
     }
 }
 
-impl<S, B, F, P: Price> ResponseFuture<S, B, F, P> {
-    pub(super) const fn calling(inner: S, request: Request<B>, settle: Settle<P>) -> Self {
-        Self {
-            call: Oneshot::new(inner, request),
-            settle: Some(settle),
-            refused: None,
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B, F> {
+        Calling { #[pin] call: Called<S, Request<B>, F> },
+        Refused { error: Option<BoxError> },
+    }
+}
+
+impl<S, B, F> State<S, B, F> {
+    const fn is_sent(&self) -> bool {
+        match self {
+            Self::Calling { call } => call.is_sent(),
+            Self::Refused { .. } => false,
         }
     }
+}
 
-    pub(super) fn refused(inner: S, request: Request<B>, error: BoxError) -> Self {
+impl<S, B, P> ResponseFuture<S, B, S::Future, P>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+    P: Price,
+{
+    pub(super) fn calling(inner: S, request: Request<B>, settle: Settle<P>) -> Self {
         Self {
-            call: Oneshot::new(inner, request),
+            state: State::Calling {
+                call: Called::new(inner, request),
+            },
+            settle: Some(settle),
+            polled: false,
+        }
+    }
+}
+
+impl<S, B, F, P: Price> ResponseFuture<S, B, F, P> {
+    pub(super) const fn refused(error: BoxError) -> Self {
+        Self {
+            state: State::Refused { error: Some(error) },
             settle: None,
-            refused: Some(error),
+            polled: false,
         }
     }
 }
@@ -65,14 +93,17 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Some(error) = this.refused.take() {
-            return Poll::Ready(Err(error));
-        }
-        if this.settle.is_none() {
-            // Polled after its end.
-            return Poll::Pending;
-        }
-        let result = ready!(this.call.poll(cx)).map_err(Into::into);
+        *this.polled = true;
+        let result = match this.state.project() {
+            StateProj::Calling { call } if this.settle.is_some() => ready!(call.poll(cx)),
+            // Polled after its end, either is pending for ever.
+            StateProj::Calling { .. } => return Poll::Pending,
+            StateProj::Refused { error } => {
+                return error
+                    .take()
+                    .map_or(Poll::Pending, |it| Poll::Ready(Err(it)));
+            }
+        };
         let Some(mut settle) = this.settle.take() else {
             return Poll::Pending;
         };

@@ -117,7 +117,7 @@ where
         );
         let saving = this.saving.take().filter(|_| free).map(|mut saving| {
             saving.outcome = response.extensions().get::<Outcome>().cloned();
-            saving
+            Box::new(saving)
         });
         Poll::Ready(Ok(response.map(|body| Guarded::new(body, Save { saving }))))
     }
@@ -125,7 +125,8 @@ where
 
 /// Hangs on the body of an answer that cost nothing.
 pub struct Save<P: Price> {
-    saving: Option<Saving<P>>,
+    // Boxed, since few have one and all are moved through the stack.
+    saving: Option<Box<Saving<P>>>,
 }
 
 impl<P: Price> Guard for Save<P> {
@@ -138,7 +139,7 @@ impl<P: Price> Guard for Save<P> {
             price,
             part,
             outcome,
-        } = saving;
+        } = *saving;
         let Some(outcome) = outcome else {
             return ledger.save(part, None, None);
         };

@@ -69,10 +69,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let inner = self.inner.clone();
         match self.spend.admit(&request) {
-            Ok(settle) => ResponseFuture::calling(inner, request, settle),
-            Err(error) => ResponseFuture::refused(inner, request, error),
+            Ok(settle) => ResponseFuture::calling(self.inner.clone(), request, settle),
+            Err(error) => ResponseFuture::refused(error),
         }
     }
 }
@@ -225,7 +224,7 @@ mod tests {
     #[tokio::test]
     async fn f4_a_caller_who_leaves_gets_all_back_before_the_request_is_sent_and_nothing_after() {
         let layer = layer();
-        let inner = ScriptedService::new([Step::Hang]);
+        let inner = ScriptedService::new([Step::Hang, Step::Hang]);
 
         drop(layer.layer(inner.clone()).oneshot(Request::new(())));
         let before = layer.layer(inner.clone()).call(Request::new(()));

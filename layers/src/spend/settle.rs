@@ -12,8 +12,8 @@ use crate::{
 
 /// Hangs on a call and its body until what it costs is known.
 pub struct Settle<P: Price> {
-    // `None` for a call that costs nothing.
-    ticket: Option<Ticket<P>>,
+    // `None` for a call that costs nothing. Boxed, since it is moved through the stack with the body.
+    ticket: Option<Box<Ticket<P>>>,
 }
 
 pub(super) struct Ticket<P> {
@@ -24,8 +24,10 @@ pub(super) struct Ticket<P> {
 }
 
 impl<P: Price> Settle<P> {
-    pub(super) const fn new(ticket: Option<Ticket<P>>) -> Self {
-        Self { ticket }
+    pub(super) fn new(ticket: Option<Ticket<P>>) -> Self {
+        Self {
+            ticket: ticket.map(Box::new),
+        }
     }
 
     /// Looks at the head. What failed costs nothing; what was paid for before is a saving.
@@ -95,7 +97,7 @@ impl<P: Price> Guard for Settle<P> {
             quote,
             outcome: Some(outcome),
             ..
-        }) = &self.ticket
+        }) = self.ticket.as_deref()
         {
             outcome.update(|record| {
                 if record.usage.is_some() && record.cost.is_none() {

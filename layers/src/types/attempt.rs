@@ -8,8 +8,9 @@ use std::{
 
 /// Which try of a call this is; the first is 1.
 ///
-/// A retry layer places it in the extensions of the requests that it sends. A layer further in that
-/// finds it knows that somebody outside repeats already, and does not.
+/// A retry layer places it in the extensions of the requests that it sends again, and of the reply to
+/// the last of them; a request without it is the first. Only one of several retry layers repeats a
+/// call: the innermost, and none further out where it says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attempt(NonZeroU32);
 

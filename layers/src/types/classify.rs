@@ -177,6 +177,7 @@ impl<F: Fn(&Reply<'_>) -> Class> Classify for F {
 pub struct ByStatus;
 
 impl Classify for ByStatus {
+    #[inline]
     fn classify(&self, reply: &Reply<'_>) -> Class {
         match (reply.status(), reply.error()) {
             (_, Some(error)) => match cause_ref::<Refusal>(error).map(Refusal::kind) {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use bytes::Bytes;
 use http::response::Parts;
 
@@ -47,4 +49,49 @@ pub trait Watch {
 /// Work on a [`Record`] that waits until somebody asks for it.
 ///
 /// It runs once, under the lock of the outcome: it must not block, and must not panic.
-pub type Deferred = Box<dyn FnOnce(&mut Record) + Send>;
+///
+/// ```
+/// use blossom_layers::types::{Deferred, Outcome};
+/// use bytes::Bytes;
+///
+/// let outcome = Outcome::new();
+/// outcome.defer(Deferred::reading(Bytes::from_static(b"done."), |data, record| {
+///     record.complete = data.ends_with(b".");
+/// }));
+/// assert!(outcome.is_deferred());
+/// assert!(outcome.complete());
+/// assert!(!outcome.is_deferred());
+/// ```
+pub struct Deferred(Work);
+
+enum Work {
+    Reading(Bytes, fn(&Bytes, &mut Record)),
+    Any(Box<dyn FnOnce(&mut Record) + Send>),
+}
+
+impl Deferred {
+    /// Work of any kind.
+    pub fn new(work: impl FnOnce(&mut Record) + Send + 'static) -> Self {
+        Self(Work::Any(Box::new(work)))
+    }
+
+    /// Work on bytes that were kept, without an allocation.
+    #[must_use]
+    pub const fn reading(data: Bytes, work: fn(&Bytes, &mut Record)) -> Self {
+        Self(Work::Reading(data, work))
+    }
+
+    /// Does it.
+    pub fn run(self, record: &mut Record) {
+        match self.0 {
+            Work::Reading(data, work) => work(&data, record),
+            Work::Any(work) => work(record),
+        }
+    }
+}
+
+impl fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deferred").finish_non_exhaustive()
+    }
+}

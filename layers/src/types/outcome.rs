@@ -35,7 +35,7 @@ impl State {
     /// The record, with what was deferred done.
     fn record(&mut self) -> &mut Record {
         if let Some(deferred) = self.deferred.take() {
-            deferred(&mut self.record);
+            deferred.run(&mut self.record);
         }
         &mut self.record
     }

@@ -6,19 +6,20 @@ use http::Request;
 ///
 /// Cheap to clone. The empty key is the part of all requests that belong to no other.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartitionKey(Arc<str>);
+// `None` for the empty one, so that it costs nothing.
+pub struct PartitionKey(Option<Arc<str>>);
 
 impl PartitionKey {
     /// A key from its name, which may appear in metrics and handles: never a secret.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self(name.into())
+        Self((!name.is_empty()).then(|| name.into()))
     }
 
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
@@ -30,13 +31,13 @@ impl From<&str> for PartitionKey {
 
 impl fmt::Display for PartitionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for PartitionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PartitionKey({:?})", &*self.0)
+        write!(f, "PartitionKey({:?})", self.as_str())
     }
 }
 

@@ -89,7 +89,7 @@ fn attempts(inner: &ScriptedService) -> Vec<u32> {
     let seen = inner.seen();
     let attempts = seen
         .iter()
-        .map(|head| head.extensions.get::<Attempt>().map_or(0, |it| it.number()));
+        .map(|head| head.extensions.get::<Attempt>().map_or(1, |it| it.number()));
     attempts.collect()
 }
 
@@ -328,16 +328,41 @@ async fn h1_an_outage_adds_a_tenth_and_the_floor_also_with_three_layers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn h1_only_the_outermost_of_stacked_layers_retries() {
-    let inner = ScriptedService::new((0..9).map(|_| failed(503)));
+async fn h1_only_one_of_stacked_layers_retries() {
     let stack = ServiceBuilder::new()
         .layer(layer())
         .layer(layer())
         .layer(layer());
 
-    stack.service(inner.clone()).oneshot(get()).await.unwrap();
+    let failing = ScriptedService::new((0..9).map(|_| failed(503)));
+    let response = stack.service(failing.clone()).oneshot(get()).await;
+    assert_eq!(response.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(attempts(&failing), [1, 2, 3]);
 
-    assert_eq!(attempts(&inner), [1, 2, 3]);
+    let lost = ScriptedService::new((0..9).map(|_| Step::Fail("lost")));
+    let error = stack
+        .service(lost.clone())
+        .oneshot(get())
+        .await
+        .unwrap_err();
+    assert_eq!(error.downcast::<GaveUp>().unwrap().attempt().number(), 3);
+    assert_eq!(attempts(&lost), [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn h1_a_retry_that_the_budget_forbids_is_not_made_by_a_layer_further_out() {
+    let broke = || RetryLayer::new(standard().budget(Budget::new(0, 0)));
+    for step in [failed as fn(u16) -> Step, |_| Step::Fail("lost")] {
+        let inner = ScriptedService::new((0..9).map(|_| step(503)));
+        let stack = ServiceBuilder::new().layer(layer()).layer(broke());
+
+        let result = stack.service(inner.clone()).oneshot(get()).await;
+
+        assert_eq!(inner.calls(), 1);
+        if let Err(error) = result {
+            assert_eq!(error.downcast::<GaveUp>().unwrap().attempt().number(), 1);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -733,7 +758,7 @@ proptest! {
             let most = most.clone();
             let mut state = 1_u32;
             tower::util::BoxCloneService::new(service_fn(move |request: Request<ReqBody>| {
-                most.fetch_max(request.extensions().get::<Attempt>().unwrap().number(), Ordering::SeqCst);
+                most.fetch_max(request.extensions().get::<Attempt>().map_or(1, |it| it.number()), Ordering::SeqCst);
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let bad = (state >> 16) % 100 < u32::from(failing);
                 ready(Ok::<_, BoxError>(answer(if bad { 503 } else { 200 })))

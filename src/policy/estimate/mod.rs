@@ -4,7 +4,6 @@ mod image;
 mod prompt;
 
 use http::{Method, Request, Uri};
-use memchr::memmem;
 use percent_encoding::percent_decode_str;
 
 use self::prompt::Asked;
@@ -102,9 +101,11 @@ impl<B: Known, C: CountTokens> EstimateTokens<B> for EstimatePrompt<C> {
     /// No text has more tokens than bytes; a picture may.
     fn at_most(&self, request: &Request<B>) -> Option<u64> {
         let body = request.body().bytes()?;
-        let grows = [&b"image_url"[..], b"input_audio"]
-            .iter()
-            .any(|part| body.len() > part.len() && memmem::find(body, part).is_some());
+        let grows = memchr::memchr_iter(b'_', body).any(|at| {
+            let (before, after) = body.split_at(at);
+            (before.ends_with(b"image") && after.starts_with(b"_url"))
+                || (before.ends_with(b"input") && after.starts_with(b"_audio"))
+        });
         let uri = request.uri();
         let length = body.len() + uri.path().len() + uri.query().map_or(0, str::len);
         (!grows).then_some(length as u64)

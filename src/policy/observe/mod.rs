@@ -135,11 +135,7 @@ impl Watch for WatchReply {
             Kind::Events(events) => record.complete &= events.end(end, record),
             // Nobody may ever ask: the client reads the body itself.
             Kind::Whole(whole) => {
-                let mut whole = std::mem::take(whole);
-                return Some(Box::new(move |record| {
-                    record.complete &= whole.end(record);
-                    judge(record, no_store);
-                }));
+                return Some(std::mem::take(whole).defer(no_store));
             }
             Kind::Other { usage, model, .. } => {
                 record.usage = *usage;
@@ -187,7 +183,7 @@ mod tests {
         }
         record.complete = true;
         if let Some(deferred) = watch.end(End::Complete, &mut record) {
-            deferred(&mut record);
+            deferred.run(&mut record);
         }
         record
     }

@@ -1,7 +1,7 @@
 use bytes::{Bytes, BytesMut};
 
-use super::scan::Seen;
-use crate::layers::types::Record;
+use super::{judge, scan::Seen};
+use crate::layers::types::{Deferred, Record};
 
 /// The largest reply that is read; of a larger one, a picture in base64 say, the transport's word
 /// is all there is.
@@ -29,25 +29,42 @@ impl Whole {
         true
     }
 
-    /// Whether it can be read and is a reply of the protocol.
-    pub(super) fn end(&mut self, record: &mut Record) -> bool {
-        if self.too_large {
-            return true;
+    /// Leaves it to be read by whoever asks for more than its end.
+    pub(super) fn defer(self, no_store: bool) -> Deferred {
+        let Self {
+            first,
+            rest,
+            too_large,
+        } = self;
+        if too_large {
+            return Deferred::new(move |record| judge(record, no_store));
         }
-        if !self.rest.is_empty() {
-            let mut all = BytesMut::with_capacity(self.first.len() + self.rest.len());
-            all.extend_from_slice(&self.first);
-            all.extend_from_slice(&self.rest);
-            self.first = all.freeze();
+        if !rest.is_empty() {
+            return Deferred::new(move |record| {
+                read(&[&first[..], &rest].concat(), no_store, record);
+            });
         }
-        match serde_json::from_slice::<Seen<'_>>(&self.first) {
-            Ok(seen) => {
-                seen.note(record);
-                seen.is_reply()
-            }
-            // Lists of models are arrays.
-            Err(_) => serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&self.first)
-                .is_ok_and(|list| !list.is_empty()),
-        }
+        Deferred::reading(
+            first,
+            if no_store {
+                |data, record| read(data, true, record)
+            } else {
+                |data, record| read(data, false, record)
+            },
+        )
     }
+}
+
+/// Reads it, and says whether it is a reply of the protocol.
+fn read(data: &[u8], no_store: bool, record: &mut Record) {
+    record.complete &= match serde_json::from_slice::<Seen<'_>>(data) {
+        Ok(seen) => {
+            seen.note(record);
+            seen.is_reply()
+        }
+        // Lists of models are arrays.
+        Err(_) => serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(data)
+            .is_ok_and(|list| !list.is_empty()),
+    };
+    judge(record, no_store);
 }

@@ -1,12 +1,22 @@
 //! CPU and allocations of a call.
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
 use async_openai::types::chat::{
     ChatCompletionRequestSystemMessageArgs, ChatCompletionRequestUserMessageArgs,
     CreateChatCompletionRequestArgs,
 };
-use blossom::{Blossom, Body, protocol::Message, transport::Transport};
+use blossom::{
+    Blossom, Body, Dialect, Endpoint,
+    layers::{
+        buffer::BufferLayer,
+        observe::ObserveLayer,
+        timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
+    },
+    policy::ObserveReply,
+    protocol::Message,
+    transport::Transport,
+};
 use bytes::Bytes;
 use http::{Request, Uri, header::CONTENT_TYPE};
 use http_body_util::{BodyExt as _, Full};
@@ -16,7 +26,7 @@ use hyper_util::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::task::LocalSet;
-use tower::ServiceExt as _;
+use tower::{ServiceBuilder, ServiceExt as _};
 
 const SYSTEM: &str = "You are a helpful assistant.";
 const USER: &str = concat!(
@@ -97,6 +107,20 @@ pub(super) fn bare_client() -> Client<HttpConnector, Full<Bytes>> {
     Client::builder(TokioExecutor::new()).build(http)
 }
 
+/// The typed client over what every stack needs: its clocks, `buffer` and `observe`.
+pub(super) fn core_client(base: &str) -> Result<Blossom, super::Error> {
+    let stack = ServiceBuilder::new()
+        .layer(TotalTimeoutLayer::new(Duration::MAX))
+        .layer(BufferLayer::new())
+        .layer(HeadTimeoutLayer::new(Duration::from_secs(300)))
+        .layer(FirstEventTimeoutLayer::new(Duration::from_secs(300)).only_body(true))
+        .layer(IdleTimeoutLayer::new(Duration::from_secs(300)).max_unread(Duration::from_secs(60)))
+        .layer(ObserveLayer::new(ObserveReply))
+        .service(Transport::builder().build()?);
+    let endpoint = Endpoint::new(Dialect::Gen, base)?;
+    Ok(Blossom::from_service(stack).endpoint(endpoint).build())
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn run(
     name: &str,
@@ -157,9 +181,12 @@ pub(super) async fn run(
             })
             .await;
         }
-        "blossom" | "blossom-miss" => {
+        "blossom" | "blossom-miss" | "blossom-core" => {
             let cached = name == "blossom-miss";
-            let client = Blossom::builder().base_url(base).cache(cached).build()?;
+            let client = match name {
+                "blossom-core" => core_client(&base)?,
+                _ => Blossom::builder().base_url(base).cache(cached).build()?,
+            };
             let made = Cell::new(0);
             drive(in_flight, calls, async || {
                 let messages = [Message::system(SYSTEM), Message::user(USER)];

@@ -79,6 +79,7 @@ fn rows(port: &str) -> Result<ExitCode, Error> {
         "blossom",
         "async-openai",
         "blossom-miss",
+        "blossom-core",
     ];
     let mut cpu = names.map(|_| Vec::new());
     let mut allocations = names.map(|_| Vec::new());
@@ -98,10 +99,12 @@ fn rows(port: &str) -> Result<ExitCode, Error> {
             cpu[position], allocations[position]
         );
     }
-    let streams = ["legacy", "blossom"].map(|name| child(&["memory", name, port]));
-    let [bare, ours] = streams.map(|figures| figures.map(|figures| figures[0]));
-    let (bare, ours) = (bare?, ours?);
-    println!("\nmemory of an open stream: legacy {bare:.0} B, blossom {ours:.0} B");
+    let streams = ["legacy", "blossom", "blossom-core"].map(|name| child(&["memory", name, port]));
+    let [bare, ours, core] = streams.map(|figures| figures.map(|figures| figures[0]));
+    let (bare, ours, core) = (bare?, ours?, core?);
+    println!(
+        "\nmemory of an open stream: legacy {bare:.0} B, blossom {ours:.0} B, core {core:.0} B"
+    );
 
     let mut report = Report::new();
     report.at_most("transport over the bare client, CPU", cpu[1] / cpu[0], 1.10);

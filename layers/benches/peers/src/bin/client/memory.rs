@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header::ACCEPT};
 use http_body_util::{BodyExt as _, Full};
 
-use super::calls::bare_client;
+use super::calls::{bare_client, core_client};
 
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn run(name: &str, port: u16, streams: usize) -> Result<(), super::Error> {
@@ -31,13 +31,16 @@ pub(super) async fn run(name: &str, port: u16, streams: usize) -> Result<(), sup
             })
             .await
         }
-        "blossom" => {
-            // Equal streams would be one, and thousands are more than the default lets go.
-            let client = Blossom::builder()
-                .base_url(&base)
-                .cache(false)
-                .max_in_flight(2 * streams)
-                .build()?;
+        "blossom" | "blossom-core" => {
+            let client = match name {
+                "blossom-core" => core_client(&base)?,
+                // Equal streams would be one, and thousands are more than the default lets go.
+                _ => Blossom::builder()
+                    .base_url(&base)
+                    .cache(false)
+                    .max_in_flight(2 * streams)
+                    .build()?,
+            };
             hold(streams, async || {
                 let chat = client.text().chat([Message::user("Hi")]);
                 let mut stream = chat.stream().await.expect("an answer");
