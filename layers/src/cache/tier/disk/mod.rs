@@ -29,7 +29,7 @@ use self::{
     options::Options,
     outside::{Outside, Real},
     queue::{Known, Queue},
-    store::{Failure, Looked, Store, Totals},
+    store::{Failure, Looked, Opened, Store, Totals},
     threads::{Job, Writer},
 };
 use super::{
@@ -217,7 +217,11 @@ impl DiskTierBuilder {
         let directory = Arc::new(Directory::open(&path)?);
         let purges = Purges::default();
         let opened = Store::open(&directory, &outside, options, &purges);
-        let (store, totals) = opened.map_err(|error| error.at(&path))?;
+        let Opened {
+            store,
+            totals,
+            lost,
+        } = opened.map_err(|error| error.at(&path))?;
         let shared = Arc::new(Shared {
             path,
             options,
@@ -235,6 +239,9 @@ impl DiskTierBuilder {
             }),
             last_failure: Mutex::default(),
         });
+        if let Some(lost) = lost {
+            shared.failed(&lost);
+        }
         start(&shared, directory, totals).map_err(|error| DiskError::from(error).at(&shared.path))
     }
 }

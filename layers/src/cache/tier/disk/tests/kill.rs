@@ -1,0 +1,95 @@
+use super::*;
+
+/// What is put in a directory that has `BEFORE` already, and what must be there afterwards in any case.
+struct Scene {
+    puts: std::ops::Range<u32>,
+    bytes: usize,
+    removes: std::ops::Range<u32>,
+}
+
+/// Puts and removes in a process that dies at its operation number `at` on a file. Returns whether it
+/// lived.
+async fn dies(world: &World, scene: &Scene, at: i64) -> bool {
+    let tier = world.open();
+    for number in BEFORE {
+        put(&tier, number, INLINE);
+    }
+    put(&tier, 1000, LARGE);
+    tier.flush().await.unwrap();
+
+    world.outside.die_after(at);
+    for number in scene.puts.clone() {
+        put(&tier, number, scene.bytes);
+    }
+    for number in scene.removes.clone() {
+        tier.remove(&key(number));
+    }
+    let lived = tier.flush().await.is_ok();
+    // What it does from here on does not reach the files either.
+    drop(tier);
+    let lived = lived && !world.outside.is_dead();
+    world.outside.heal();
+    lived
+}
+
+async fn nothing_is_lost(scene: Scene) {
+    for at in 0.. {
+        let world = World::new();
+        let lived = dies(&world, &scene, at).await;
+
+        let tier = world.open();
+        assert_eq!(tier.stats().corrupt, 0, "{at}: {:?}", tier.last_failure());
+        for number in BEFORE {
+            let there = hit(&tier, number, INLINE).await;
+            let removed = scene.removes.contains(&number);
+            assert!(there || removed, "{number} of {at}");
+            assert!(!(there && removed && lived), "{number} of {at}");
+        }
+        assert!(hit(&tier, 1000, LARGE).await, "{at}");
+        // The last batch: all of it or nothing, and nothing wrong.
+        let mut there = 0;
+        for number in scene.puts.clone() {
+            there += usize::from(hit(&tier, number, scene.bytes).await);
+        }
+        assert!(!lived || there == scene.puts.len(), "{there} of {at}");
+        assert!(hit_at_last(&tier, 2000, SMALL).await, "{at}");
+        if lived {
+            assert!(at > 10, "there are more operations than {at}");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn c1_a_process_that_dies_at_any_operation_of_a_commit_loses_nothing() {
+    nothing_is_lost(Scene {
+        puts: 100..104,
+        bytes: SMALL,
+        removes: 0..2,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c1_a_process_that_dies_while_the_index_grows_loses_nothing() {
+    nothing_is_lost(Scene {
+        puts: 100..160,
+        bytes: INLINE,
+        removes: 0..0,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c1_a_process_that_dies_while_the_index_shrinks_loses_nothing() {
+    nothing_is_lost(Scene {
+        puts: 0..0,
+        bytes: SMALL,
+        removes: 2..BEFORE.end,
+    })
+    .await;
+}
+
+// Large, and yet without a file of its own: so many fill a mebibyte.
+const INLINE: usize = 30_000;
+const BEFORE: std::ops::Range<u32> = 0..40;
