@@ -137,7 +137,11 @@ fn body(number: u32, bytes: usize) -> Vec<u8> {
         state ^= state << 5;
         state.to_le_bytes()[0]
     };
-    (0..bytes).map(|_| byte()).collect()
+    // A length that fits into no block, so that no two blocks are alike.
+    let some: Vec<_> = (0..bytes.min(997)).map(|_| byte()).collect();
+    let mut body = some.repeat(bytes.div_ceil(997));
+    body.truncate(bytes);
+    body
 }
 
 fn entry(number: u32, bytes: usize) -> Entry {
@@ -166,6 +170,16 @@ async fn get(tier: &DiskTier, number: u32, bytes: usize) -> Found {
 
 async fn hit(tier: &DiskTier, number: u32, bytes: usize) -> bool {
     matches!(get(tier, number, bytes).await, Found::Hit(_))
+}
+
+/// Whether an entry is there, asked again while the tier is too busy to say.
+async fn is_there(tier: &DiskTier, number: u32, bytes: usize) -> bool {
+    loop {
+        match get(tier, number, bytes).await {
+            Found::Busy => tokio::time::sleep(Duration::from_millis(1)).await,
+            found => return matches!(found, Found::Hit(_)),
+        }
+    }
 }
 
 /// Tries again while the disk comes back.

@@ -182,3 +182,38 @@ fn places_that_no_index_has_are_errors() {
     assert!(index.write(4000, &[0; 96]).is_err());
     assert!(index.set_len(BLOCK + 1).is_err());
 }
+
+/// Writes down what is done with the file.
+#[derive(Debug, Default)]
+struct Recorder(Mutex<Vec<Operation>>);
+
+impl Outside for Recorder {
+    fn before(&self, operation: Operation) -> io::Result<()> {
+        self.0.lock().unwrap().push(operation);
+        Ok(())
+    }
+}
+
+#[test]
+fn sums_are_written_before_what_is_synced_and_only_if_they_have_changed() {
+    use Operation::{Sync, Write};
+    let (file, _) = written(7);
+    let outside = Arc::<Recorder>::default();
+    let index = Index::open(file, outside.clone()).unwrap();
+    let recorded = || std::mem::take(&mut *outside.0.lock().unwrap());
+    recorded();
+
+    index.write(BLOCK, &[7; 2 * BLOCK_BYTES]).unwrap();
+    index.write(550 * BLOCK, &[8; BLOCK_BYTES]).unwrap();
+    index.sync_data().unwrap();
+    // Two blocks, one block, the sums of two groups.
+    assert_eq!(recorded(), [Write, Write, Write, Write, Sync]);
+
+    index.write(0, &[9; 320]).unwrap();
+    index.sync_data().unwrap();
+    assert_eq!(recorded(), [Write, Sync]);
+
+    // Shorter: the word of it first, and synced.
+    index.set_len(500 * BLOCK).unwrap();
+    assert_eq!(recorded(), [Write, Sync, Write]);
+}
