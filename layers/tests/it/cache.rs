@@ -767,6 +767,26 @@ async fn a13_a_reader_who_stalls_reads_nothing_ahead_and_holds_nobody_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ten_thousand_equal_callers_make_one_call_also_when_the_first_is_cancelled() {
+    const CALLERS: usize = 10_000;
+    let stack = Stack::new(layer());
+    stack.inner.push([Step::RespondAfter(SECOND, reply(&[]))]);
+    let mut first = spawn(stack.ask(request()));
+    assert!(first.poll().is_pending());
+    let others = (1..CALLERS).map(|_| stack.ask(request()));
+    let others = tokio::join!(join_all(others), async {
+        sleep(SECOND / 2).await;
+        drop(first);
+    });
+
+    assert_eq!(others.0.len(), CALLERS - 1);
+    assert_eq!(stack.inner.calls(), 1);
+    let stats = stack.handle().stats();
+    assert_eq!((stats.stored, stats.requests()), (1, CALLERS as u64));
+    assert_eq!(stack.ask(request()).await, CacheStatus::Hit);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a14_when_a_hot_entry_expires_one_call_is_made() {
     const CALLERS: usize = 10_000;
     let stack = Stack::new(layer());

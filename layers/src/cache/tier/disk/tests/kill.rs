@@ -102,6 +102,42 @@ async fn c1_a_process_that_dies_while_the_index_shrinks_loses_nothing() {
     .await;
 }
 
+#[tokio::test]
+async fn c8_nothing_grows_over_a_hundred_crashes() {
+    let world = World::new();
+    let mut most = 0;
+    for cycle in 0..100 {
+        let tier = world.open();
+        world.outside.die_after(cycle);
+        for number in 0..4 {
+            put(&tier, number, LARGE);
+        }
+        put(&tier, 4, INLINE);
+        tier.flush().await.ok();
+        drop(tier);
+        world.outside.heal();
+        if cycle < 50 {
+            most = most.max(files(&world.path()).len());
+        }
+    }
+    assert!(files(&world.path()).len() <= most, "{most}");
+
+    let tier = world.open();
+    for number in 0..4 {
+        assert!(is_there(&tier, number, LARGE).await);
+    }
+    // The four, the index and the lock.
+    for _ in 0..200 {
+        if files(&world.path()).len() == 6 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(files(&world.path()).len(), 6);
+    let index = fs::metadata(world.path().join("index-2")).unwrap();
+    assert!(index.len() < 4 << 20, "{}", index.len());
+}
+
 // Large, and yet without a file of its own: so many fill a mebibyte.
 const INLINE: usize = 30_000;
 const BEFORE: std::ops::Range<u32> = 0..16;
