@@ -285,7 +285,9 @@ async fn c3_a_process_without_descriptors_goes_on_and_the_tier_comes_back() {
 async fn a_process_that_fills_its_memory() {
     let resident = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
         let kib = line.unwrap().split_whitespace().next().unwrap();
         kib.parse::<u64>().unwrap() << 10
     };

@@ -15,10 +15,33 @@ pub(super) struct Sums {
 }
 
 /// The sum of a block, which covers where it stands. Against accidents.
+///
+/// A multiplication for 16 bytes, in four lanes that do not wait for each other: it is made for every
+/// block that is read.
 pub(super) fn sum(block: u64, bytes: &[u8]) -> u64 {
-    let seed = fold(block ^ SEEDS.0, SEEDS.1);
+    let seed = fold(block ^ SEEDS[0], SEEDS[1]);
+    let mut lanes = SEEDS.map(|lane| lane ^ seed);
+    let (chunks, rest) = bytes.as_chunks::<64>();
+    for chunk in chunks {
+        let pairs = chunk.as_chunks::<16>().0;
+        for ((lane, secret), pair) in lanes.iter_mut().zip(SEEDS).zip(pairs) {
+            let pair = u128::from_le_bytes(*pair);
+            *lane = fold(low(pair) ^ *lane, low(pair >> 64) ^ secret);
+        }
+    }
+    let [a, b, c, d] = lanes;
     // Zero is the sum of what was never written.
-    hash(bytes, seed, SEEDS.1).max(1)
+    hash(
+        rest,
+        fold(a, b ^ SEEDS[2]) ^ bytes.len() as u64,
+        fold(c, d ^ SEEDS[3]),
+    )
+    .max(1)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "one half of it")]
+const fn low(pair: u128) -> u64 {
+    pair as u64
 }
 
 impl Sums {
@@ -79,4 +102,9 @@ impl Sums {
 }
 
 // Of pi, after those of records. Part of the format.
-const SEEDS: (u64, u64) = (0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89);
+const SEEDS: [u64; 4] = [
+    0xa409_3822_299f_31d0,
+    0x082e_fa98_ec4e_6c89,
+    0x4528_21e6_38d0_1377,
+    0xbe54_66cf_34e9_0c6c,
+];
