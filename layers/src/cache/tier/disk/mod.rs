@@ -54,7 +54,7 @@ use crate::{cache::Freshness, task, types::CacheKey};
 ///
 /// Three threads: one writes, two read, from queues that are bounded. What is put is there at once, and
 /// committed in batches of 64 or after 50 ms. A lookup that takes longer than 50 ms, or finds the queue
-/// full, is [`Found::Busy`]. Memory: 8 MiB for the index, 4 KiB for each 2 MiB of it that has been read,
+/// full, is [`Found::Busy`]. Memory: 9 MiB for the index, 4 KiB for each 2 MiB of it that has been read,
 /// and up to 2 MiB that wait to be written.
 ///
 /// # What can go wrong

@@ -433,5 +433,5 @@ const TEMPORARY: &str = ".new";
 const TOTALS: &str = "totals";
 const PURGES: &str = "purges";
 
-const CACHE_BYTES: usize = 8 << 20;
+const CACHE_BYTES: usize = 9 << 20;
 const CLOCK_SLACK: Duration = Duration::from_secs(300);
