@@ -99,4 +99,5 @@ async fn c2_whatever_happens_to_the_files_no_byte_is_wrong() {
     );
 }
 
-const ROUNDS: usize = 100;
+// A hundredth of the changes that `layers/benches/peers/run disk` makes.
+const ROUNDS: usize = 500;

@@ -98,8 +98,15 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        // In memory where there is such a place: each commit is synced. The tests of processes are on disk.
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
         Self {
-            root: tempfile::tempdir().unwrap(),
+            root: root.unwrap(),
             outside: Arc::default(),
             options: Options {
                 first_wait: Duration::from_millis(2),
