@@ -21,6 +21,7 @@ mod driver;
 mod error;
 mod one;
 mod reader;
+mod seats;
 mod state;
 mod wakers;
 mod window;

@@ -5,7 +5,7 @@ use http::{HeaderMap, response::Parts};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::{Panicked, Shared, driver::Arrived, window::Window};
+use super::{Panicked, Shared, driver::Arrived, seats::Seats, window::Window};
 use crate::{
     BoxError,
     body::Recording,
@@ -148,13 +148,13 @@ impl State {
 
     /// Those who were left behind read nothing any more.
     fn nobody_reads(&self) -> bool {
-        self.seats.taken == 0
+        self.seats.taken() == 0
             || matches!(self.frames, Frames::Window(_)) && self.seats.reading() == 0
     }
 
     /// Whether there is one reader left, of a reply that may still be kept.
     pub(super) const fn is_sole_hope(&self) -> bool {
-        self.open && self.end.is_none() && self.seats.taken == 1
+        self.open && self.end.is_none() && self.seats.taken() == 1
     }
 
     /// Whether the reply may still be kept.
@@ -249,7 +249,7 @@ impl State {
         self.open = false;
         self.end = Some(if error.is::<Panicked>() {
             End::Panicked
-        } else if self.seats.taken <= 1 {
+        } else if self.seats.taken() <= 1 {
             End::Sole(Some(error))
         } else {
             End::Shared(Shared::new(error))
@@ -333,7 +333,7 @@ impl State {
             return;
         }
         let within = window.within(limit);
-        for seat in self.seats.all.iter_mut().flatten() {
+        for seat in self.seats.iter_mut() {
             if !seat.lagged && seat.next < within {
                 seat.lagged = true;
                 window.leave(seat.next);
@@ -388,77 +388,5 @@ impl End {
             // Complete without a head cannot be.
             Self::Panicked | Self::Complete => Panicked::new().into(),
         }
-    }
-}
-
-/// The readers.
-#[derive(Default)]
-struct Seats {
-    all: Vec<Option<Seat>>,
-    free: Vec<usize>,
-    taken: usize,
-}
-
-struct Seat {
-    // The number of the frame that is read next.
-    next: usize,
-    trailers: bool,
-    lagged: bool,
-    creator: bool,
-    deadline: Option<Deadline>,
-}
-
-impl Seats {
-    fn take(&mut self, deadline: Option<Deadline>) -> usize {
-        let seat = Seat {
-            next: 0,
-            trailers: false,
-            lagged: false,
-            creator: self.all.is_empty(),
-            deadline,
-        };
-        self.taken += 1;
-        if let Some(free) = self.free.pop()
-            && let Some(place) = self.all.get_mut(free)
-        {
-            *place = Some(seat);
-            return free;
-        }
-        self.all.push(Some(seat));
-        self.all.len() - 1
-    }
-
-    fn leave(&mut self, seat: usize) -> Option<Seat> {
-        let left = self.all.get_mut(seat)?.take()?;
-        self.free.push(seat);
-        self.taken -= 1;
-        Some(left)
-    }
-
-    fn get_mut(&mut self, seat: usize) -> Option<&mut Seat> {
-        self.all.get_mut(seat)?.as_mut()
-    }
-
-    /// What each reads next.
-    fn next(&self) -> impl Iterator<Item = usize> {
-        self.all.iter().flatten().map(|seat| seat.next)
-    }
-
-    /// How many there are that are not left behind.
-    fn reading(&self) -> usize {
-        self.all
-            .iter()
-            .flatten()
-            .filter(|seat| !seat.lagged)
-            .count()
-    }
-
-    /// The latest deadline, or `None` if one has none.
-    fn latest_deadline(&self) -> Option<Deadline> {
-        let mut latest = None;
-        for seat in self.all.iter().flatten() {
-            latest = latest.max(Some(seat.deadline?));
-        }
-        latest
     }
 }

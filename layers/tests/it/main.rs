@@ -14,6 +14,8 @@ mod contract;
 mod figures;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod metrics;
+#[cfg(all(unix, feature = "cache-disk", feature = "cache-memory"))]
+mod processes;
 #[cfg(all(feature = "full", feature = "test-util"))]
 mod rate;
 #[cfg(all(feature = "full", feature = "test-util"))]

@@ -34,7 +34,7 @@ pub(super) struct FileRef {
 }
 
 /// Part of each record, and of the names of all files: another version's are not read.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 pub(super) const HEADER_BYTES: usize = 34;
 pub(super) const SUM_BYTES: usize = 16;
 

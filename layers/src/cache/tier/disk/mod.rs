@@ -29,7 +29,7 @@ use self::{
     options::Options,
     outside::{Outside, Real},
     queue::{Known, Queue},
-    store::{Failure, Looked, Store, Totals},
+    store::{Failure, Looked, Opened, Store, Totals},
     threads::{Job, Writer},
 };
 use super::{
@@ -54,15 +54,16 @@ use crate::{cache::Freshness, task, types::CacheKey};
 ///
 /// Three threads: one writes, two read, from queues that are bounded. What is put is there at once, and
 /// committed in batches of 64 or after 50 ms. A lookup that takes longer than 50 ms, or finds the queue
-/// full, is [`Found::Busy`]. Memory: 10 MiB for the index, and up to 2 MiB that wait to be written.
+/// full, is [`Found::Busy`]. Memory: 9 MiB for the index, 4 KiB for each 2 MiB of it that has been read,
+/// and up to 2 MiB that wait to be written.
 ///
 /// # What can go wrong
 ///
 /// All of it is a miss and a number in [`TierStats`]. What is not exactly what was written, by its
-/// checksum, is forgotten; an index that cannot be read is made anew. Where the disk fails or hangs, a
-/// breaker stops asking it, and tries again after one second, then two, up to thirty. A directory that is
-/// deleted is made again. After the process was killed all that was committed is there; after the power
-/// was lost entries in files of their own may be gone.
+/// checksum, is forgotten; an index of which a block is not is made anew, and what it led to is gone.
+/// Where the disk fails or hangs, a breaker stops asking it, and tries again after one second, then two,
+/// up to thirty. A directory that is deleted is made again. After the process was killed all that was
+/// committed is there; after the power was lost entries in files of their own may be gone.
 ///
 /// Time to live goes by the wall clock, and ends after `max_time_to_live` at the latest: a clock that
 /// jumps ahead makes entries expire, one that jumps back by more than five minutes makes those from the
@@ -217,7 +218,11 @@ impl DiskTierBuilder {
         let directory = Arc::new(Directory::open(&path)?);
         let purges = Purges::default();
         let opened = Store::open(&directory, &outside, options, &purges);
-        let (store, totals) = opened.map_err(|error| error.at(&path))?;
+        let Opened {
+            store,
+            totals,
+            lost,
+        } = opened.map_err(|error| error.at(&path))?;
         let shared = Arc::new(Shared {
             path,
             options,
@@ -235,6 +240,9 @@ impl DiskTierBuilder {
             }),
             last_failure: Mutex::default(),
         });
+        if let Some(lost) = lost {
+            shared.failed(&lost);
+        }
         start(&shared, directory, totals).map_err(|error| DiskError::from(error).at(&shared.path))
     }
 }

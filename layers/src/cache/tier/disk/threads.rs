@@ -13,7 +13,7 @@ use super::{
     breaker::longer,
     directory::Directory,
     queue::Queue,
-    store::{Done, Failure, Looked, Store, Totals},
+    store::{Done, Failure, Looked, Opened, Store, Totals},
 };
 use crate::{cache::tier::Cause, types::CacheKey};
 
@@ -237,7 +237,14 @@ impl Writer {
             return Err(io::Error::other("a lookup is still at it").into());
         }
         let (directory, outside) = (self.directory.clone(), shared.outside.clone());
-        let (store, totals) = Store::open(&directory, &outside, shared.options, &shared.purges)?;
+        let Opened {
+            store,
+            totals,
+            lost,
+        } = Store::open(&directory, &outside, shared.options, &shared.purges)?;
+        if let Some(lost) = lost {
+            shared.failed(&lost);
+        }
         let mut queue = shared.queue();
         // What has been put since is written now; what was on the disk is gone.
         let cause = queue.empty.take().unwrap_or(Cause::Corrupt);

@@ -1,4 +1,4 @@
-//! Files that are changed behind the tier's back.
+//! Files that are changed behind the tier's back, while nobody has them open.
 
 use std::{
     fs,
@@ -12,58 +12,146 @@ use std::{
     },
 };
 
-use blossom_layers::cache::Tier as _;
+use blossom_layers::cache::{Found, Tier as _, tier::DiskTier};
 use peers::Report;
 
 use crate::entries::{entry, key, len, mixed, open, runtime, there};
 
 const ENTRIES: u64 = 60;
-/// Of changes between two openings.
-const CHANGES: u64 = 10;
+/// Put after the damage, to see that the tier goes on.
+const NEW: u64 = 1000;
+const BLOCK: usize = 4096;
 
 pub fn rounds(changes: u64, report: &mut Report) {
-    let root = tempfile::tempdir().expect("a directory");
+    // In memory where there is such a place: what is written here is never cut by the machine.
+    let memory = Path::new("/dev/shm");
+    let root = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    let root = root.expect("a directory");
     let path = root.path().join("cache");
-    runtime().block_on(async {
-        let tier = open(&path);
-        for number in 0..ENTRIES {
-            tier.put(Arc::new(entry(number, len(number))));
-        }
-        tier.flush().await.expect("the disk works");
-    });
-    let originals = files(&path);
+    let states = states(&path);
     let panics = Arc::new(AtomicU32::new(0));
     let counted = panics.clone();
     panic::set_hook(Box::new(move |_| {
         counted.fetch_add(1, Relaxed);
     }));
-    let (mut hits, mut misses, mut wrong) = (0_u64, 0_u64, 0);
-    for round in 0..changes.div_ceil(CHANGES) {
-        let mut random = round << 32;
-        for _ in 0..CHANGES {
-            random += 1;
-            change(&originals, random);
+    let mut tally = Tally::default();
+    let (mut done, mut openings) = (0, 0_u64);
+    while done < changes {
+        let state = &states[openings as usize % states.len()];
+        restore(&path, &state.files);
+        let mut chance = Chance::new(openings);
+        for _ in 0..=chance.below(4).min((changes - done - 1) as usize) {
+            change(state, &mut chance);
+            done += 1;
         }
-        let tier = open(&path);
-        for number in 0..ENTRIES {
-            match there(tier.get_blocking(&key(number)), number, len(number)) {
-                Ok(true) => hits += 1,
-                Ok(false) => misses += 1,
-                Err(()) => wrong += 1,
-            }
-        }
-        drop(tier);
-        restore(&path, &originals);
+        look(&path, openings, &mut tally);
+        openings += 1;
     }
     drop(panic::take_hook());
-    println!("{changes} changes, {hits} hits, {misses} misses");
-    report.at_most("entries with a wrong byte", f64::from(wrong), 0.0);
-    report.at_least("hits after all that", hits as f64, 1.0);
-    // In redb, on a page that is none any more. They end on the thread that reads, as a miss.
-    report.note(
-        "panics of the engine, caught",
-        f64::from(panics.load(Relaxed)),
+    println!(
+        "{done} changes before {openings} openings, {} hits, {} misses",
+        tally.hits, tally.misses
     );
+    report.at_most("entries with a wrong byte", f64::from(tally.wrong), 0.0);
+    report.at_most("panics", f64::from(panics.load(Relaxed)), 0.0);
+    report.at_most(
+        "entries not taken after the damage",
+        f64::from(tally.stuck),
+        0.0,
+    );
+    report.note("hits after the damage", tally.hits as f64);
+    report.note(
+        "openings after which the index was made anew",
+        tally.anew as f64,
+    );
+}
+
+#[derive(Default)]
+struct Tally {
+    hits: u64,
+    misses: u64,
+    wrong: u32,
+    stuck: u32,
+    anew: u64,
+}
+
+/// Opens what is left, looks at all of it, and every fourth time goes on with it.
+fn look(path: &Path, opening: u64, tally: &mut Tally) {
+    let tier = open(path);
+    runtime().block_on(async {
+        for number in 0..ENTRIES {
+            // On this thread, and on that of a reader.
+            let found = if opening.is_multiple_of(2) {
+                tier.get_blocking(&key(number))
+            } else {
+                tier.get(&key(number)).found().await
+            };
+            match there(found, number, len(number)) {
+                Ok(true) => tally.hits += 1,
+                Ok(false) => tally.misses += 1,
+                Err(()) => tally.wrong += 1,
+            }
+        }
+        if opening.is_multiple_of(4) {
+            for number in (NEW..NEW + 20).chain([0, 1]) {
+                tier.put(Arc::new(entry(number, len(number))));
+            }
+            tally.stuck += u32::from(!taken(&tier).await);
+        }
+    });
+    tally.anew += u64::from(tier.stats().corrupt > 0);
+}
+
+/// Whether what was put is there in the end. The first commit may be the one that finds the damage.
+async fn taken(tier: &DiskTier) -> bool {
+    for _ in 0..3 {
+        tier.flush().await.ok();
+    }
+    for number in (NEW..NEW + 20).chain([0, 1]) {
+        let mut found = Found::Busy;
+        while matches!(found, Found::Busy) {
+            found = tier.get(&key(number)).found().await;
+        }
+        if there(found, number, len(number)) != Ok(true) {
+            return false;
+        }
+    }
+    true
+}
+
+/// A directory as some process left it.
+struct State {
+    files: Files,
+    /// An index of the same directory from before.
+    older: Vec<u8>,
+}
+
+/// One that was closed, and one whose process was killed.
+fn states(path: &Path) -> [State; 2] {
+    let put = |tier: &DiskTier, numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            tier.put(Arc::new(entry(number, len(number))));
+        }
+        runtime().block_on(tier.flush()).expect("the disk works");
+    };
+    let tier = open(path);
+    put(&tier, 0..ENTRIES / 2);
+    drop(tier);
+    let older = fs::read(path.join(INDEX)).expect("an index");
+    let tier = open(path);
+    put(&tier, ENTRIES / 2..ENTRIES);
+    // What the files hold now is what they would hold if the process were killed.
+    let killed = files(path);
+    drop(tier);
+    let closed = files(path);
+    [killed, closed].map(|files| State {
+        files,
+        older: older.clone(),
+    })
 }
 
 type Files = Vec<(PathBuf, Vec<u8>)>;
@@ -83,40 +171,96 @@ fn files(path: &Path) -> Files {
     found
 }
 
-/// Changes one file: a bit, a page, its length, or its place.
-fn change(originals: &Files, random: u64) {
-    let chance = |salt: u64, below: usize| mixed(random.wrapping_add(salt << 40)) as usize % below;
-    // The index twice as often as all others together.
-    let index = originals
-        .iter()
-        .position(|(path, _)| path.ends_with("index-1.redb"));
-    let which = match (chance(1, 3), index) {
-        (0 | 1, Some(index)) => index,
-        _ => chance(2, originals.len()),
-    };
-    let (path, _) = &originals[which];
-    let mut content = fs::read(path).unwrap_or_default();
-    if content.is_empty() {
-        return;
+struct Chance(u64);
+
+impl Chance {
+    fn new(seed: u64) -> Self {
+        Self(seed << 20)
     }
-    let at = chance(3, content.len());
-    match chance(4, 6) {
-        0..=2 => content[at] ^= 1 << chance(5, 8),
-        3 => {
-            let end = (at + 4096).min(content.len());
-            content[at..end].fill(0);
+
+    fn below(&mut self, below: usize) -> usize {
+        self.0 += 1;
+        mixed(self.0) as usize % below.max(1)
+    }
+
+    /// Where to change something: anywhere, or where there is something.
+    fn place(&mut self, content: &[u8]) -> usize {
+        let mut at = self.below(content.len());
+        for _ in 0..self.below(20) {
+            if content[at] > 0 {
+                break;
+            }
+            at = self.below(content.len());
         }
-        4 => content.truncate(at),
-        _ => content.clone_from(&originals[chance(6, originals.len())].1),
+        at
+    }
+
+    /// Up to 64 KiB, and mostly little.
+    fn length(&mut self) -> usize {
+        let bits = self.below(17);
+        1 + self.below(1 << bits)
+    }
+}
+
+/// Changes one file in one of the ways in which disks and people do.
+fn change(state: &State, chance: &mut Chance) {
+    let files = &state.files;
+    let index = files.iter().position(|(path, _)| path.ends_with(INDEX));
+    // The index as often as all others together.
+    let which = match (chance.below(2), index) {
+        (0, Some(index)) => index,
+        _ => chance.below(files.len()),
+    };
+    let (path, _) = &files[which];
+    let Ok(mut content) = fs::read(path) else {
+        return;
+    };
+    let at = if content.is_empty() {
+        0
+    } else {
+        chance.place(&content)
+    };
+    let end = (at + chance.length()).min(content.len());
+    match chance.below(12) {
+        0..=2 if at < content.len() => content[at] ^= 1 << chance.below(8),
+        3 => content[at..end].fill(0),
+        4 => {
+            let start = at / BLOCK * BLOCK;
+            let end = (start + BLOCK).min(content.len());
+            content[start..end].fill(0);
+        }
+        5 => content[at..end].fill_with(|| chance.below(256) as u8),
+        6 => content.truncate(at),
+        7 => {
+            let length = chance.length();
+            content.extend((0..length).map(|_| chance.below(256) as u8));
+        }
+        8 | 9 if content.len() >= 2 * BLOCK => {
+            // Two pages in each other's place, or one in the place of the other.
+            let (one, other) = (at / BLOCK, chance.place(&content) / BLOCK);
+            let pages = content.len() / BLOCK;
+            let (one, other) = (one.min(pages - 1) * BLOCK, other.min(pages - 1) * BLOCK);
+            let first = content[one..one + BLOCK].to_vec();
+            content.copy_within(other..other + BLOCK, one);
+            if chance.below(2) == 0 {
+                content[other..other + BLOCK].copy_from_slice(&first);
+            }
+        }
+        10 => content.clone_from(&files[chance.below(files.len())].1),
+        11 if Some(which) == index => content.clone_from(&state.older),
+        _ => {
+            fs::remove_file(path).expect("it was there");
+            return;
+        }
     }
     fs::write(path, content).expect("it can be written");
 }
 
-fn restore(path: &Path, originals: &Files) {
-    fs::remove_dir_all(path).expect("it was there");
+fn restore(path: &Path, files: &Files) {
+    fs::remove_dir_all(path).ok();
     let mut directory = fs::DirBuilder::new();
     directory.recursive(true).mode(0o700);
-    for (path, content) in originals {
+    for (path, content) in files {
         directory
             .create(path.parent().expect("a parent"))
             .expect("a directory");
@@ -126,3 +270,5 @@ fn restore(path: &Path, originals: &Files) {
         file.write_all(content).expect("room");
     }
 }
+
+const INDEX: &str = "index-2";

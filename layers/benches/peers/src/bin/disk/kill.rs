@@ -53,7 +53,9 @@ fn killed(path: &std::path::Path, round: u64) -> u64 {
     let output = BufReader::new(child.stdout.take().expect("a pipe"));
     let wanted = 15 + mixed(round) % 300;
     let mut last = 0;
-    for line in output.lines().map_while(Result::ok) {
+    // Kept until it is killed: who writes into a pipe without a reader ends by itself.
+    let mut lines = output.lines().map_while(Result::ok);
+    for line in lines.by_ref() {
         last = line.parse().expect("a number");
         if last >= wanted {
             break;

@@ -4,7 +4,8 @@
 //! 1. 100,000 entries of 1 KiB: how long opening takes, after a clean end and after `kill -9`; a lookup
 //!    on the thread of a reader beside the same lookup in bare redb; and the memory that is taken;
 //! 2. 1,000 rounds of `kill -9` while a process writes: nothing committed may be lost, no byte wrong;
-//! 3. 100,000 changes to the files: no byte may be wrong, and nothing panic that does not end here.
+//! 3. 100,000 changes to the files, of directories that were closed and of some that were not: no byte
+//!    may be wrong, nothing may panic, and what is put afterwards has to be there.
 //!
 //! `disk kill 50` and `disk damage 500` are rounds of the latter two alone.
 

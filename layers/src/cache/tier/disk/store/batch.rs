@@ -1,8 +1,10 @@
-use std::{cmp::min, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{cmp::min, mem::ManuallyDrop, sync::atomic::Ordering::Relaxed, time::Duration};
 
-use redb::{Durability, ReadableTable, Table};
+use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
 
-use super::{Done, ENTRIES, EXPIRY, Failure, META, Op, PURGES, Store, TOTALS, Totals, file_name};
+use super::{
+    Done, ENTRIES, EXPIRY, Failure, META, Op, PURGES, Store, TOTALS, Totals, file_name, guard::lend,
+};
 use crate::{
     cache::{
         Entry,
@@ -46,39 +48,65 @@ impl<'a> Batch<'a> {
 
     pub(super) fn run(
         &mut self,
+        index: &Database,
         ops: &[(CacheKey, Op)],
         purges: Option<&[u8]>,
     ) -> Result<(), Failure> {
         self.store.outside.before(Operation::Write)?;
-        let mut transaction = self.store.index.begin_write().map_err(redb::Error::from)?;
+        let begun = index.begin_write().map_err(redb::Error::from)?;
+        // Not dropped where something panics.
+        let mut transaction = ManuallyDrop::new(begun);
+        let filled = self.fill(&mut transaction, ops, purges);
+        let transaction = ManuallyDrop::into_inner(transaction);
+        filled?;
+        self.store.outside.before(Operation::Sync)?;
+        transaction.commit().map_err(redb::Error::from)?;
+        Ok(())
+    }
+
+    fn fill(
+        &mut self,
+        transaction: &mut WriteTransaction,
+        ops: &[(CacheKey, Op)],
+        purges: Option<&[u8]>,
+    ) -> Result<(), Failure> {
+        // In two phases: what the file of the index relies on.
         transaction.set_quick_repair(true);
         transaction
             .set_durability(Durability::Immediate)
             .map_err(redb::Error::from)?;
-        {
-            let mut entries = transaction.open_table(ENTRIES).map_err(redb::Error::from)?;
-            let mut expiry = transaction.open_table(EXPIRY).map_err(redb::Error::from)?;
-            for (key, op) in ops {
-                match op {
-                    Op::Put(entry, age) => {
-                        self.take(key, Cause::Replaced, &mut entries, &mut expiry)?;
-                        self.put(entry, *age, &mut entries, &mut expiry)?;
-                    }
-                    Op::Remove(cause) => self.take(key, *cause, &mut entries, &mut expiry)?,
-                }
-            }
-            self.evict(&mut entries, &mut expiry)?;
-            let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
-            let totals = self.done.totals.write();
-            meta.insert(TOTALS, &totals[..])
-                .map_err(redb::Error::from)?;
+        let entries = transaction.open_table(ENTRIES).map_err(redb::Error::from)?;
+        lend(entries, |entries| {
+            let expiry = transaction.open_table(EXPIRY).map_err(redb::Error::from)?;
+            lend(expiry, |expiry| self.change(ops, entries, expiry))
+        })?;
+        let meta = transaction.open_table(META).map_err(redb::Error::from)?;
+        lend(meta, |meta| {
+            meta.insert(TOTALS, &self.done.totals.write()[..])?;
             if let Some(purges) = purges {
-                meta.insert(PURGES, purges).map_err(redb::Error::from)?;
+                meta.insert(PURGES, purges)?;
+            }
+            Ok::<_, redb::Error>(())
+        })?;
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        ops: &[(CacheKey, Op)],
+        entries: &mut Entries<'_>,
+        expiry: &mut Expiry<'_>,
+    ) -> Result<(), Failure> {
+        for (key, op) in ops {
+            match op {
+                Op::Put(entry, age) => {
+                    self.take(key, Cause::Replaced, entries, expiry)?;
+                    self.put(entry, *age, entries, expiry)?;
+                }
+                Op::Remove(cause) => self.take(key, *cause, entries, expiry)?,
             }
         }
-        self.store.outside.before(Operation::Sync)?;
-        transaction.commit().map_err(redb::Error::from)?;
-        Ok(())
+        self.evict(entries, expiry)
     }
 
     fn put(

@@ -1,7 +1,4 @@
-use std::{
-    fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::{fmt, io};
 
 /// Why something could not be done.
 #[derive(Debug)]
@@ -10,17 +7,6 @@ pub(in crate::cache::tier::disk) enum Failure {
     Io(io::Error),
     /// The index is not what was written: it has to be made anew.
     Corrupt(String),
-}
-
-/// Runs something on the index. A file that was changed behind its back can make redb panic: that is
-/// corruption as well, and ends here.
-pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Failure> {
-    guarded_io(|| run().map_err(Failure::from))
-}
-
-pub(super) fn guarded_io<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    let result = catch_unwind(AssertUnwindSafe(run));
-    result.unwrap_or_else(|_| Err(Failure::Corrupt("the index cannot be read".to_owned())))
 }
 
 impl fmt::Display for Failure {

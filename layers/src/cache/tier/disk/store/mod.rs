@@ -1,5 +1,6 @@
 mod batch;
 mod failure;
+mod guard;
 mod index;
 
 use std::{
@@ -9,12 +10,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
 pub(super) use self::failure::Failure;
+#[cfg(test)]
+pub(super) use self::guard::PANICKED;
 use self::{
     batch::Batch,
-    failure::{guarded, guarded_io},
+    guard::{Guarded, lend},
     index::Index,
 };
 use super::{
@@ -37,11 +40,20 @@ use crate::{
 /// Its methods block, and are called on the threads of the tier only.
 #[derive(Debug)]
 pub(super) struct Store {
-    index: Database,
+    index: Guarded,
     directory: Arc<Directory>,
     outside: Arc<dyn Outside>,
     options: Options,
     next_file: AtomicU64,
+}
+
+/// A store that was opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) store: Store,
+    pub(super) totals: Totals,
+    /// What was wrong with the index that was there, if it had to be made anew.
+    pub(super) lost: Option<Failure>,
 }
 
 /// What is there, as the index knows it.
@@ -92,18 +104,23 @@ impl Store {
         outside: &Arc<dyn Outside>,
         options: Options,
         purges: &Purges,
-    ) -> Result<(Self, Totals), DiskError> {
+    ) -> Result<Opened, DiskError> {
         let open = || Self::try_open(directory.clone(), outside.clone(), options, purges);
-        let found = match open() {
-            Err(Failure::Corrupt(_)) => {
+        let (found, lost) = match open() {
+            Err(lost @ Failure::Corrupt(_)) => {
                 Self::wipe(directory)?;
-                open()
+                (open(), Some(lost))
             }
-            other => other,
+            other => (other, None),
         };
-        found.map_err(|failure| match failure {
-            Failure::Io(error) => error.into(),
-            Failure::Corrupt(says) => io::Error::other(says).into(),
+        let (store, totals) = found.map_err(|failure| match failure {
+            Failure::Io(error) => error,
+            Failure::Corrupt(says) => io::Error::other(says),
+        })?;
+        Ok(Opened {
+            store,
+            totals,
+            lost,
         })
     }
 
@@ -120,16 +137,8 @@ impl Store {
     ) -> Result<(Self, Totals), Failure> {
         outside.before(Operation::Open)?;
         let file = directory.open_or_create(INDEX)?;
-        let backend = Index {
-            file,
-            outside: outside.clone(),
-        };
-        let index = guarded(|| {
-            redb::Builder::new()
-                .set_cache_size(CACHE_BYTES)
-                .create_with_backend(backend)
-                .map_err(redb::Error::from)
-        })?;
+        let file = Index::open(file, outside.clone()).map_err(redb::Error::Io)?;
+        let index = Guarded::open(file, CACHE_BYTES)?;
         let store = Self {
             index,
             directory,
@@ -138,42 +147,18 @@ impl Store {
             outside,
             options,
         };
-        let totals = guarded(|| store.load(purges))?;
+        let totals = store.index.run(|index| Ok(load(index, purges)?))?;
         store.directory.make(FILES)?;
         Ok((store, totals))
-    }
-
-    /// Reads what stands beside the entries; makes the tables of an empty index.
-    fn load(&self, purges: &Purges) -> Result<Totals, redb::Error> {
-        let found = self.index.begin_read()?.open_table(META);
-        let meta = match found {
-            Err(redb::TableError::TableDoesNotExist(_)) => {
-                let transaction = self.index.begin_write()?;
-                transaction.open_table(ENTRIES)?;
-                transaction.open_table(EXPIRY)?;
-                transaction.open_table(META)?;
-                transaction.commit()?;
-                return Ok(Totals::default());
-            }
-            other => other?,
-        };
-        let totals = meta
-            .get(TOTALS)?
-            .and_then(|value| Totals::read(value.value()));
-        if let Some(value) = meta.get(PURGES)? {
-            purges.restore(value.value());
-        }
-        totals.ok_or_else(|| redb::Error::Corrupted("no totals".to_owned()))
     }
 
     /// Looks an entry up, for somebody whose clock says `now`.
     pub(super) fn read(&self, key: &CacheKey, now: Instant) -> Result<Looked, Failure> {
         self.outside.before(Operation::Read)?;
-        let record = guarded(|| {
-            let table = self.index.begin_read()?.open_table(ENTRIES)?;
-            let record = table.get(&key.as_bytes()[..])?;
-            Ok(record.map(|record| Bytes::copy_from_slice(record.value())))
-        })?;
+        let copy = |record: &[u8]| Bytes::copy_from_slice(record);
+        let record = self
+            .index
+            .run(|index| with_entries(index, |table| lookup(table, key.as_bytes(), copy)))?;
         let Some(record) = record else {
             return Ok(Looked::Nothing);
         };
@@ -261,7 +246,7 @@ impl Store {
             );
         }
         let mut batch = Batch::new(self, totals);
-        let result = guarded_io(|| batch.run(ops, purges));
+        let result = self.index.run(|index| batch.run(index, ops, purges));
         let Batch {
             done, made, unused, ..
         } = batch;
@@ -301,23 +286,22 @@ impl Store {
         if names.is_empty() {
             return Ok(());
         }
-        let unknown = guarded(|| {
-            let table = self.index.begin_read()?.open_table(ENTRIES)?;
-            let mut unknown = Vec::new();
-            for name in names {
-                let known = match parse_name(&name) {
-                    Some((key, id)) => table.get(&key[..])?.is_some_and(|record| {
-                        let header = Header::read(record.value());
-                        let file = header.and_then(|(header, _)| header.file);
-                        file.is_some_and(|file| file.id == id)
-                    }),
-                    None => false,
-                };
-                if !known {
-                    unknown.push(name);
+        let unknown = self.index.run(|index| {
+            with_entries(index, |table| {
+                let mut unknown = Vec::new();
+                for name in names {
+                    let known = match parse_name(&name) {
+                        Some((key, id)) => {
+                            lookup(table, &key, |record| has_file(record, id))? == Some(true)
+                        }
+                        None => false,
+                    };
+                    if !known {
+                        unknown.push(name);
+                    }
                 }
-            }
-            Ok(unknown)
+                Ok(unknown)
+            })
         })?;
         for name in unknown {
             self.remove_file(&format!("{shard}/{name}"))?;
@@ -329,6 +313,69 @@ impl Store {
         unix_millis(self.outside.now())
     }
 }
+
+/// Reads what stands beside the entries; makes the tables of an empty index.
+fn load(index: &Database, purges: &Purges) -> Result<Totals, redb::Error> {
+    let found = lend(index.begin_read()?, |transaction| {
+        let meta = match transaction.open_table(META) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            other => other?,
+        };
+        lend(meta, |meta| {
+            let totals = meta.get(TOTALS)?;
+            let totals = totals.and_then(|value| Totals::read(value.value()));
+            if let Some(value) = meta.get(PURGES)? {
+                purges.restore(value.value());
+            }
+            let totals = totals.ok_or_else(|| redb::Error::Corrupted("no totals".to_owned()))?;
+            Ok::<_, redb::Error>(Some(totals))
+        })
+    })?;
+    if let Some(totals) = found {
+        return Ok(totals);
+    }
+    let mut transaction = index.begin_write()?;
+    // In two phases, as all others.
+    transaction.set_quick_repair(true);
+    transaction.open_table(ENTRIES)?;
+    transaction.open_table(EXPIRY)?;
+    let totals = Totals::default();
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(TOTALS, &totals.write()[..])?;
+    drop(meta);
+    transaction.commit()?;
+    Ok(totals)
+}
+
+type Entries = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// Reads the entries as they are committed.
+fn with_entries<T>(
+    index: &Database,
+    read: impl FnOnce(&Entries) -> Result<T, redb::Error>,
+) -> Result<T, Failure> {
+    let read = lend(
+        index.begin_read().map_err(redb::Error::from)?,
+        |transaction| lend(transaction.open_table(ENTRIES)?, |table| read(table)),
+    );
+    Ok(read?)
+}
+
+fn lookup<T>(
+    table: &Entries,
+    key: &[u8; 32],
+    read: impl FnOnce(&[u8]) -> T,
+) -> Result<Option<T>, redb::Error> {
+    let record = table.get(&key[..])?;
+    Ok(record.map(|record| lend(record, |record| read(record.value()))))
+}
+
+/// Whether the entry that a record is of has the file with that number.
+fn has_file(record: &[u8], id: u64) -> bool {
+    let file = Header::read(record).and_then(|(header, _)| header.file);
+    file.is_some_and(|file| file.id == id)
+}
+
 impl Totals {
     fn write(self) -> [u8; 24] {
         let mut out = [0; 24];
@@ -379,12 +426,12 @@ fn parse_name(name: &str) -> Option<([u8; 32], u64)> {
 }
 
 // Names carry the version of the format, so that another one's files are never opened.
-const INDEX: &str = "index-1.redb";
-const FILES: &str = "files-1";
-const _: () = assert!(VERSION == 1, "the names above say 1");
+const INDEX: &str = "index-2";
+const FILES: &str = "files-2";
+const _: () = assert!(VERSION == 2, "the names above say 2");
 const TEMPORARY: &str = ".new";
 const TOTALS: &str = "totals";
 const PURGES: &str = "purges";
 
-const CACHE_BYTES: usize = 10 << 20;
+const CACHE_BYTES: usize = 9 << 20;
 const CLOCK_SLACK: Duration = Duration::from_secs(300);

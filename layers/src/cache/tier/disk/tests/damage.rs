@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::store::PANICKED, *};
 
 /// Changes a file in one of the ways in which disks and people do.
 fn mutate(content: &mut Vec<u8>, random: &mut impl FnMut() -> usize) {
@@ -6,13 +6,14 @@ fn mutate(content: &mut Vec<u8>, random: &mut impl FnMut() -> usize) {
         return;
     }
     let at = random() % content.len();
-    match random() % 5 {
+    match random() % 6 {
         0 | 1 => content[at] ^= 1 << (random() % 8),
         2 => {
             let end = (at + 4096).min(content.len());
             content[at..end].fill(0);
         }
         3 => content.truncate(at),
+        4 => content.extend((0..random() % 9000).map(|byte| byte.to_le_bytes()[0])),
         _ => {
             let from = random() % content.len();
             let len = (random() % 4096)
@@ -84,6 +85,11 @@ async fn c2_whatever_happens_to_the_files_no_byte_is_wrong() {
                 _ => misses += 1,
             }
         }
+        assert_ne!(tier.last_failure().as_deref(), Some(PANICKED));
+        if round % 10 == 5 {
+            // It goes on, with what was there or anew.
+            assert!(hit_at_last(&tier, 1000, SMALL).await, "{round}");
+        }
         drop(tier);
         restore(&world.path(), &originals);
     }
@@ -93,4 +99,5 @@ async fn c2_whatever_happens_to_the_files_no_byte_is_wrong() {
     );
 }
 
-const ROUNDS: usize = 100;
+// A hundredth of the changes that `layers/benches/peers/run disk` makes.
+const ROUNDS: usize = 500;

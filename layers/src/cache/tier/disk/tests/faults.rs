@@ -137,7 +137,7 @@ async fn c8_files_that_nobody_knows_are_swept() {
     put(&tier, 1, LARGE);
     tier.flush().await.unwrap();
     drop(tier);
-    let shards = world.path().join("files-1");
+    let shards = world.path().join("files-2");
     let known = files(&shards);
     let shard = known[0].parent().unwrap();
     let orphan = key(1).to_string() + "00000000000000ff";

@@ -1,5 +1,6 @@
 mod damage;
 mod faults;
+mod kill;
 
 use std::{
     fs, io,
@@ -28,15 +29,33 @@ struct Faulty {
     lock: Mutex<()>,
     released: Condvar,
     clock_millis: AtomicI64,
+    // How many operations are left, plus one; zero if there is no end to them.
+    life: AtomicI64,
 }
 
 impl Faulty {
+    /// Lets so many operations go on, and then none, as if the process were killed there.
+    fn die_after(&self, operations: i64) {
+        self.life.store(operations + 1, Relaxed);
+    }
+
+    fn is_dead(&self) -> bool {
+        self.life.load(Relaxed) == 1
+    }
+
+    fn lives(&self) -> bool {
+        let less = |life| (life > 1).then_some(life - 1);
+        let before = self.life.fetch_update(Relaxed, Relaxed, less);
+        before.is_ok() || !self.is_dead()
+    }
+
     fn fail(&self, operations: &[Operation], errno: Errno) {
         *self.fails.lock().unwrap() = Some((operations.to_vec(), errno));
     }
 
     fn heal(&self) {
         *self.fails.lock().unwrap() = None;
+        self.life.store(0, Relaxed);
         self.hangs.store(false, Relaxed);
         let _lock = self.lock.lock().unwrap();
         self.released.notify_all();
@@ -53,6 +72,9 @@ impl Outside for Faulty {
             let lock = self.lock.lock().unwrap();
             let hangs = |(): &mut ()| self.hangs.load(Relaxed);
             drop(self.released.wait_while(lock, hangs).unwrap());
+        }
+        if !self.lives() {
+            return Err(Errno::IO.into());
         }
         match &*self.fails.lock().unwrap() {
             Some((operations, errno)) if operations.contains(&operation) => Err((*errno).into()),
@@ -76,8 +98,15 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        // In memory where there is such a place: each commit is synced. The tests of processes are on disk.
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
         Self {
-            root: tempfile::tempdir().unwrap(),
+            root: root.unwrap(),
             outside: Arc::default(),
             options: Options {
                 first_wait: Duration::from_millis(2),
@@ -115,7 +144,11 @@ fn body(number: u32, bytes: usize) -> Vec<u8> {
         state ^= state << 5;
         state.to_le_bytes()[0]
     };
-    (0..bytes).map(|_| byte()).collect()
+    // A length that fits into no block, so that no two blocks are alike.
+    let some: Vec<_> = (0..bytes.min(997)).map(|_| byte()).collect();
+    let mut body = some.repeat(bytes.div_ceil(997));
+    body.truncate(bytes);
+    body
 }
 
 fn entry(number: u32, bytes: usize) -> Entry {
@@ -144,6 +177,16 @@ async fn get(tier: &DiskTier, number: u32, bytes: usize) -> Found {
 
 async fn hit(tier: &DiskTier, number: u32, bytes: usize) -> bool {
     matches!(get(tier, number, bytes).await, Found::Hit(_))
+}
+
+/// Whether an entry is there, asked again while the tier is too busy to say.
+async fn is_there(tier: &DiskTier, number: u32, bytes: usize) -> bool {
+    loop {
+        match get(tier, number, bytes).await {
+            Found::Busy => tokio::time::sleep(Duration::from_millis(1)).await,
+            found => return matches!(found, Found::Hit(_)),
+        }
+    }
 }
 
 /// Tries again while the disk comes back.
@@ -236,7 +279,7 @@ async fn removed_and_replaced_entries_do_not_come_back_nor_do_their_files() {
         (stats.entries, stats.evicted.removed, stats.evicted.replaced),
         (3, 1, 2)
     );
-    assert_eq!(files(&world.path().join("files-1")).len(), 2);
+    assert_eq!(files(&world.path().join("files-2")).len(), 2);
 }
 
 #[tokio::test]
@@ -346,7 +389,7 @@ async fn c7_p12_bytes_and_files_are_bounded_and_eviction_keeps_up() {
     let files = files(&world.path());
     let large = files
         .iter()
-        .filter(|path| path.starts_with(world.path().join("files-1")));
+        .filter(|path| path.starts_with(world.path().join("files-2")));
     assert!(large.count() <= 10);
     let bytes: u64 = files
         .iter()
@@ -401,14 +444,14 @@ async fn c5_a_directory_that_others_can_write_is_refused() {
 async fn c6_other_formats_are_left_alone_and_what_is_no_index_is_made_anew() {
     let world = World::new();
     drop(world.open());
-    fs::write(world.path().join("index-2.redb"), "of a later version").unwrap();
+    fs::write(world.path().join("index-3"), "of a later version").unwrap();
     for garbage in [
         &b""[..],
         b"x",
         &[7; 100_000],
         b"redb\x1a\x0a\xa9\x0d\x0a garbage",
     ] {
-        fs::write(world.path().join("index-1.redb"), garbage).unwrap();
+        fs::write(world.path().join("index-2"), garbage).unwrap();
 
         let tier = world.open();
         assert!(matches!(get(&tier, 1, SMALL).await, Found::Miss));
@@ -417,7 +460,7 @@ async fn c6_other_formats_are_left_alone_and_what_is_no_index_is_made_anew() {
         drop(tier);
         assert!(hit(&world.open(), 1, SMALL).await);
     }
-    let other = fs::read(world.path().join("index-2.redb")).unwrap();
+    let other = fs::read(world.path().join("index-3")).unwrap();
     assert_eq!(other, b"of a later version");
 }
 
