@@ -176,12 +176,19 @@ async fn main() -> Result<(), BoxError> {
         drop(stopped.changed().await);
     };
     let client = client(&endpoint, &arguments).await?;
-    let serve =
-        axum::serve(listener, app(client, endpoint)).with_graceful_shutdown(until(stopped.clone()));
+    let serve = axum::serve(listener, app(client.clone(), endpoint))
+        .with_graceful_shutdown(until(stopped.clone()));
     let figures = prometheus()?;
+    let levels = client;
     let health = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/metrics", get(move || std::future::ready(page(&figures))));
+        .route(
+            "/metrics",
+            get(move || {
+                levels.publish_levels(); // permits, queues, breakers and spend of this moment
+                std::future::ready(page(&figures))
+            }),
+        );
     let admin = axum::serve(admin, health).with_graceful_shutdown(until(stopped));
     let both = async { tokio::try_join!(serve.into_future(), admin.into_future()) };
     let mut both = std::pin::pin!(both);
@@ -410,8 +417,14 @@ async fn check(base: String, admin: String) -> Result<(), BoxError> {
     for line in counted.filter(|line| line.contains("_count")) {
         println!("{line}");
     }
-    match page.contains("gen_ai_client_token_usage_bucket") {
-        true => Ok(()),
-        false => Err("the figures must tell of tokens".into()),
+    let levels = page.lines().filter(|line| line.starts_with("blossom_"));
+    for line in levels.filter(|line| !line.contains(['{', '#'])) {
+        println!("{line}");
     }
+    for figure in ["gen_ai_client_token_usage_bucket", "blossom_permits_in_use"] {
+        if !page.contains(figure) {
+            return Err(format!("the figures must tell of {figure}").into());
+        }
+    }
+    Ok(())
 }

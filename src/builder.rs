@@ -15,12 +15,12 @@ pub(crate) use self::limits::Limiting;
 use self::{connection::Connection, limits::LimitSettings};
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
-    client::Limits,
+    client::Live,
     layers::{
         backoff::Backoff,
         breaker::Rules,
         retry::Budget as RetryBudget,
-        spend::{Budget, Handle, SpendLayer, Unknown},
+        spend::{Budget, SpendLayer, Unknown},
         trace::Propagate,
     },
     policy::{Prices, Propagation, Quotas, ShowContent},
@@ -115,8 +115,8 @@ pub(crate) struct Settings {
     /// Whether the stack is our own, and so can be known by these settings.
     pub(crate) preset: bool,
     pub(crate) limits: LimitSettings,
-    /// The limits of the stack that was built.
-    pub(crate) live_limits: Option<Limits>,
+    /// The handles of the stack that was built.
+    pub(crate) live: Option<Live>,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_response_bytes: usize,
     pub(crate) warn_prompt_tokens: u64,
@@ -125,8 +125,6 @@ pub(crate) struct Settings {
     pub(crate) prices: Option<Prices>,
     pub(crate) unknown_prices: Unknown,
     pub(crate) budgets: Vec<Budget>,
-    /// The books of the stack that was built.
-    pub(crate) spend: Option<Handle>,
     pub(crate) propagation: Propagation,
     pub(crate) show_content: ShowContent,
     #[cfg(feature = "decompression")]
@@ -149,7 +147,7 @@ impl Default for Settings {
             breaker: Rules::new(),
             preset: true,
             limits: LimitSettings::default(),
-            live_limits: None,
+            live: None,
             max_request_bytes: 1024 * 1024,
             max_response_bytes: 64 * 1024 * 1024,
             warn_prompt_tokens: 1_000,
@@ -158,7 +156,6 @@ impl Default for Settings {
             prices: None,
             unknown_prices: Unknown::Allow,
             budgets: Vec::new(),
-            spend: None,
             propagation: Propagation::default(),
             show_content: ShowContent::Never,
             #[cfg(feature = "decompression")]
@@ -426,12 +423,8 @@ impl Builder {
         };
         let transport = self.connection.transport(key)?;
         let spend = settings.spend_layer();
-        settings.spend = spend.as_ref().map(SpendLayer::handle);
         let limiting = settings.limiting();
-        settings.live_limits = Some(Limits::new(
-            limiting.concurrency.handle(),
-            limiting.rate.handle(),
-        ));
+        settings.live = Some(Live::new(&limiting, spend.as_ref().map(SpendLayer::handle)));
         #[cfg(feature = "cache-memory")]
         if let Some((layer, view)) = cache {
             let stack = preset::cached(&settings, &spend, limiting, &layer, transport);

@@ -3,7 +3,7 @@ use std::{collections::HashMap, fmt};
 use tokio::time::Instant;
 
 use super::{
-    Rules,
+    CircuitState, Rules,
     circuit::{Circuit, Ticket},
     error::Broken,
 };
@@ -77,6 +77,12 @@ impl Circuits {
     /// The circuit of `key`, made if need be, whatever their number.
     pub(super) fn get_or_create(&self, key: &PartitionKey, rules: &Rules) -> Option<Arc<Circuit>> {
         self.create(key, rules, usize::MAX)
+    }
+
+    pub(super) fn count(&self, wanted: CircuitState) -> usize {
+        let state = lock(&self.0);
+        let all = state.rest.iter().chain(state.parts.values());
+        all.filter(|circuit| circuit.state() == wanted).count()
     }
 
     pub(super) fn all(&self) -> Vec<(PartitionKey, Arc<Circuit>)> {
