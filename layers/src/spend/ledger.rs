@@ -174,6 +174,12 @@ impl Ledger {
 }
 
 impl Books {
+    /// Adds a budget of all together.
+    pub(super) fn add_budget(&mut self, budget: Budget) {
+        self.rules.all.push(budget);
+        self.all.open(self.rules.all.len());
+    }
+
     /// Where the account of `part` is, made if there is room for it.
     fn place(&mut self, part: Option<PartitionKey>, elapsed: Duration) -> Place {
         let Some(part) = part else {
