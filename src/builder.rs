@@ -59,6 +59,7 @@ use crate::{
 /// | `tenant_id` | by the key | whose the kept answers are |
 /// | `propagate_trace` | off | tells the upstream which requests belong together |
 /// | `trace_content` | off | prompts are personal data |
+/// | `request_ids` | off | the service names requests itself |
 /// | `decompression` | off | answers are small; over a slow line it is worth its CPU |
 /// | `proxy`, `proxy_bypass`, `proxy_from_env` | none | the environment is not looked at unless asked |
 /// | `allow_plain_http` | loopback | a key without TLS can be read on the way |
@@ -127,6 +128,7 @@ pub(crate) struct Settings {
     pub(crate) budgets: Vec<Budget>,
     pub(crate) propagation: Propagation,
     pub(crate) show_content: ShowContent,
+    pub(crate) request_ids: bool,
     #[cfg(feature = "decompression")]
     pub(crate) decompression: bool,
 }
@@ -158,6 +160,7 @@ impl Default for Settings {
             budgets: Vec::new(),
             propagation: Propagation::default(),
             show_content: ShowContent::Never,
+            request_ids: false,
             #[cfg(feature = "decompression")]
             decompression: false,
         }
@@ -257,6 +260,11 @@ impl Builder {
         /// Lets no answer of a text call take more tokens than this: a higher or absent `max_tokens`
         /// is set to it. Default: off.
         clamp_max_tokens: u64;
+        /// Gives each call a random id in the field `x-request-id`, unless it bears one: the same for
+        /// all its attempts, in its spans as `blossom.request.id`, and in the `request_id()` of its answer
+        /// or error where the service gives none. Default: no; the service names requests itself, and an id
+        /// of ours tells it which of them belong together.
+        request_ids: bool;
     }
 
     /// What the models cost. With it, each answer tells its cost, and [`Blossom::spend`] what all of

@@ -15,6 +15,7 @@ mod macros;
 mod media;
 mod models;
 mod options;
+mod request_id;
 mod service;
 mod stored;
 mod stream;
@@ -37,6 +38,7 @@ use tower_service::Service;
 #[cfg(feature = "cache-memory")]
 pub(crate) use self::cache::CacheView;
 use self::exchange::{Decode, Exchange};
+use self::request_id::RequestId;
 #[cfg(feature = "schema")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub use self::typed::{ParseCall, Typed};
@@ -240,7 +242,11 @@ impl Service<Request<ReqBody>> for Blossom {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> ResponseFuture {
+    fn call(&mut self, mut request: Request<ReqBody>) -> ResponseFuture {
+        if self.settings().request_ids {
+            // The caller has the head of the reply, and what it says.
+            RequestId::of(&mut request);
+        }
         self.shared.stack.call(request)
     }
 }

@@ -156,7 +156,11 @@ impl<L: Landing> Flight<L> {
         let mut craft = place.take()?;
         if let Err(error) = result {
             self.home.remove(self);
-            lock(&self.state).fail(error);
+            let mut state = lock(&self.state);
+            let origin = state.take_origin();
+            state.fail(error);
+            drop(state);
+            drop(origin);
             return Some(craft);
         }
         let mut state = lock(&self.state);
@@ -174,7 +178,11 @@ impl<L: Landing> Flight<L> {
             })));
         }
         self.home.remove(self);
-        lock(&self.state).complete();
+        let mut state = lock(&self.state);
+        let origin = state.take_origin();
+        state.complete();
+        drop(state);
+        drop(origin);
         Some(craft)
     }
 
