@@ -546,7 +546,10 @@ macro_rules! joins {
             let third = service.oneshot(request()).await.unwrap();
             let first = first.await.unwrap();
             for response in [third, second, first] {
-                assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ab");
+                assert_eq!(
+                    response.into_body().collect().await.unwrap().to_bytes(),
+                    "ab"
+                );
             }
 
             let all = spans.all();
@@ -588,7 +591,10 @@ async fn a_flight_that_is_over_keeps_no_span_open() {
 
     // The second has not read a byte.
     let all = spans.all();
-    assert_eq!(all.iter().map(|seen| seen.closed).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(
+        all.iter().map(|seen| seen.closed).collect::<Vec<_>>(),
+        [1, 0]
+    );
     assert_eq!(all[1].follows, [all[0].id]);
     drop(second_response);
     assert!(spans.all().iter().all(|seen| seen.closed == 1));
@@ -606,6 +612,11 @@ async fn the_id_of_a_request_stands_in_both_spans() {
     request.headers_mut().insert("x-request-id", id);
     assert!(service.oneshot(request).now_or_never().is_none());
     for seen in spans.all() {
-        assert_eq!(seen.field("blossom.request.id"), Some("id-7"), "{}", seen.name);
+        assert_eq!(
+            seen.field("blossom.request.id"),
+            Some("id-7"),
+            "{}",
+            seen.name
+        );
     }
 }

@@ -27,7 +27,10 @@ async fn a_request_id_is_sent_with_all_attempts_and_shown() {
     assert_eq!(answer.request_id(), Some(&*id), "the sandbox gives none");
     assert!(seen.log().contains(&id), "{}", seen.log());
 
-    let given = client.text().generate("Again").header("x-request-id", "mine");
+    let given = client
+        .text()
+        .generate("Again")
+        .header("x-request-id", "mine");
     given.await.unwrap();
     let sent = sandbox.requests().pop().unwrap();
     assert_eq!(sent.header("x-request-id"), Some("mine"));
@@ -43,7 +46,11 @@ async fn a_request_id_is_sent_with_all_attempts_and_shown() {
         .collect();
     assert_eq!(ids.len(), 3);
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    assert_eq!(error.request_id(), Some("req_sandbox"), "its own goes before");
+    assert_eq!(
+        error.request_id(),
+        Some("req_sandbox"),
+        "its own goes before"
+    );
 }
 
 #[tokio::test]
