@@ -1,7 +1,5 @@
 //! The id that a call bears.
 
-use std::fmt::Write as _;
-
 use http::{HeaderMap, HeaderName, HeaderValue, Request, response::Parts};
 
 use crate::{Error, layers::body::ReqBody, protocol};
@@ -55,10 +53,7 @@ impl RequestId {
 }
 
 fn text(id: u128) -> String {
-    let mut text = String::with_capacity(32);
-    // A text takes everything.
-    let _ = write!(text, "{id:032x}");
-    text
+    format!("{id:032x}")
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

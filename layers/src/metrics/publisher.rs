@@ -87,28 +87,30 @@ impl Publisher {
         recorder::with(|recorder| {
             let identity = Identity::of(recorder);
             // Read under the lock: what is older must not be told later.
-            let mut told = lock(&self.shared.told);
+            let mut all = lock(&self.shared.told);
             let Some(levels) = quietly(|| self.levels()) else {
                 return;
             };
-            known(&mut told, identity).tell(recorder, levels.values());
+            let mut known = take(&mut all, identity);
+            // What a recorder that panics was told is kept all the same.
+            quietly(|| known.tell(recorder, levels.values()));
+            if all.len() == MAX_RECORDERS {
+                all.remove(0);
+            }
+            all.push(known);
         });
     }
 }
 
-fn known(all: &mut Vec<Told>, recorder: Identity) -> &mut Told {
-    let at = all.iter().position(|told| told.recorder == recorder);
-    let at = at.unwrap_or_else(|| {
-        if all.len() == MAX_RECORDERS {
-            all.remove(0);
-        }
-        all.push(Told {
+/// What `recorder` was told last, taken out.
+fn take(all: &mut Vec<Told>, recorder: Identity) -> Told {
+    match all.iter().position(|told| told.recorder == recorder) {
+        Some(at) => all.remove(at),
+        None => Told {
             recorder,
             values: [None; COUNT],
-        });
-        all.len() - 1
-    });
-    &mut all[at]
+        },
+    }
 }
 
 impl Told {
