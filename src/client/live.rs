@@ -98,7 +98,7 @@ impl Blossom {
     /// assert_eq!(circuit.state, CircuitState::Closed);
     ///
     /// breaker.trip(&name); // the model is known to be down
-    /// assert_eq!(ask().await.unwrap_err().kind(), ErrorKind::Overloaded);
+    /// assert_eq!(ask().await.unwrap_err().kind(), ErrorKind::Upstream);
     /// breaker.reset(&name);
     /// ask().await?;
     /// # Ok(())

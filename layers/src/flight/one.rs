@@ -156,11 +156,12 @@ impl<L: Landing> Flight<L> {
         let mut craft = place.take()?;
         if let Err(error) = result {
             self.home.remove(self);
-            let mut state = lock(&self.state);
-            let origin = state.take_origin();
-            state.fail(error);
-            drop(state);
-            drop(origin);
+            // Dropped when the lock is free.
+            let _origin = {
+                let mut state = lock(&self.state);
+                state.fail(error);
+                state.take_origin()
+            };
             return Some(craft);
         }
         let mut state = lock(&self.state);
@@ -178,11 +179,12 @@ impl<L: Landing> Flight<L> {
             })));
         }
         self.home.remove(self);
-        let mut state = lock(&self.state);
-        let origin = state.take_origin();
-        state.complete();
-        drop(state);
-        drop(origin);
+        // Dropped when the lock is free.
+        let _origin = {
+            let mut state = lock(&self.state);
+            state.complete();
+            state.take_origin()
+        };
         Some(craft)
     }
 
