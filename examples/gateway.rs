@@ -14,8 +14,8 @@ use axum::{
 use blossom::{
     Blossom, Body, Builder, Endpoint,
     layers::{
-        BoxError, buffer::BufferLayer, metrics::METRICS, respond::RespondLayer, spend::Budget,
-        types::Nanos,
+        BoxError, buffer::BufferLayer, metrics::METRICS, respond::RespondLayer,
+        server_timing::ServerTimingLayer, spend::Budget, trace::TraceContext, types::Nanos,
     },
     policy::Prices,
     protocol::Dialect,
@@ -176,12 +176,19 @@ async fn main() -> Result<(), BoxError> {
         drop(stopped.changed().await);
     };
     let client = client(&endpoint, &arguments).await?;
-    let serve =
-        axum::serve(listener, app(client, endpoint)).with_graceful_shutdown(until(stopped.clone()));
+    let serve = axum::serve(listener, app(client.clone(), endpoint))
+        .with_graceful_shutdown(until(stopped.clone()));
     let figures = prometheus()?;
+    let levels = client;
     let health = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/metrics", get(move || std::future::ready(page(&figures))));
+        .route(
+            "/metrics",
+            get(move || {
+                levels.publish_levels(); // permits, queues, breakers and spend of this moment
+                std::future::ready(page(&figures))
+            }),
+        );
     let admin = axum::serve(admin, health).with_graceful_shutdown(until(stopped));
     let both = async { tokio::try_join!(serve.into_future(), admin.into_future()) };
     let mut both = std::pin::pin!(both);
@@ -281,6 +288,7 @@ fn app(client: Blossom, endpoint: Endpoint) -> Router {
         .route("/v1/chat/completions", chat)
         .route("/v1/models", models)
         .layer(from_fn(harden))
+        .layer(from_fn(name_request))
         .with_state(upstream)
 }
 
@@ -295,6 +303,26 @@ async fn harden(request: Request<axum::body::Body>, next: Next) -> Response<axum
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    response
+}
+
+/// Each request has an id: the caller's, if it is one, or a new one. It goes to the upstream, stands in
+/// the spans, and comes back with the answer where the upstream gives none.
+async fn name_request(
+    mut request: Request<axum::body::Body>,
+    next: Next,
+) -> Response<axum::body::Body> {
+    let given = request.headers().get(&X_REQUEST_ID).filter(|id| {
+        let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+        (1..=128).contains(&id.len()) && id.as_bytes().iter().all(legal)
+    });
+    let id = given.cloned().unwrap_or_else(|| {
+        let random = TraceContext::random().trace_id();
+        HeaderValue::try_from(format!("{random:032x}")).unwrap_or(HeaderValue::from_static("none"))
+    });
+    request.headers_mut().insert(X_REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().entry(X_REQUEST_ID).or_insert(id);
     response
 }
 
@@ -323,13 +351,22 @@ impl Upstream {
         *onward.method_mut() = head.method;
         *onward.uri_mut() = uri;
         *onward.headers_mut() = passed_on(&head.headers, &ONWARD);
+        if let Some(te) = head.headers.get(header::TE) {
+            onward.headers_mut().insert(header::TE, te.clone());
+        }
 
         let client = self.client;
         let stack = tower::ServiceBuilder::new()
             .layer(RespondLayer::new())
+            // Where the time went: queue and head at once, the rest as a trailer to whoever takes one.
+            .layer(ServerTimingLayer::new())
             // Outside the client, so that its figures and spans know which model is asked for.
             .layer(BufferLayer::new())
-            .service(service_fn(move |request| client.clone().oneshot(request)));
+            .service(service_fn(move |mut request: Request<Body>| {
+                // Of this hop alone.
+                request.headers_mut().remove(header::TE);
+                client.clone().oneshot(request)
+            }));
         let Ok(answer) = stack.oneshot(onward).await;
         let (head, body) = answer.into_parts();
         let mut response = Response::new(axum::body::Body::new(body));
@@ -341,7 +378,8 @@ impl Upstream {
 
 /// What goes to the upstream. Everything else stays here: cookies, hop-by-hop fields, who the caller
 /// is, and where it came in.
-const ONWARD: [HeaderName; 5] = [
+const ONWARD: [HeaderName; 6] = [
+    X_REQUEST_ID,
     AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
@@ -350,17 +388,21 @@ const ONWARD: [HeaderName; 5] = [
 ];
 
 /// What comes back.
-const BACK: [HeaderName; 9] = [
+const BACK: [HeaderName; 11] = [
     header::CONTENT_TYPE,
+    header::TRAILER,
+    HeaderName::from_static("server-timing"),
     header::AGE,
     HeaderName::from_static("cache-status"),
     header::RETRY_AFTER,
     HeaderName::from_static("grpc-status"),
-    HeaderName::from_static("x-request-id"),
+    X_REQUEST_ID,
     HeaderName::from_static("x-model-used"),
     HeaderName::from_static("x-usage-prompt-text-tokens"),
     HeaderName::from_static("x-usage-completion-text-tokens"),
 ];
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 fn passed_on(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
     let named = |name: &HeaderName| headers.get(name).map(|value| (name.clone(), value.clone()));
@@ -391,7 +433,9 @@ async fn check(base: String, admin: String) -> Result<(), BoxError> {
         .cache(false) // the gateway has one
         .build()?;
     println!("{} models", client.models().await?.len());
-    println!("{}", client.text().chat(["What is a gateway?"]).await?);
+    let answer = client.text().chat(["What is a gateway?"]).await?;
+    println!("{answer}");
+    println!("request id: {}", answer.request_id().unwrap_or("none"));
     let stream = client.text().chat(["Tell me of a river."]).stream().await?;
     println!("{}", stream.finish().await?);
     let call = client.text().chat(["Tell me of a river."]);
@@ -410,8 +454,14 @@ async fn check(base: String, admin: String) -> Result<(), BoxError> {
     for line in counted.filter(|line| line.contains("_count")) {
         println!("{line}");
     }
-    match page.contains("gen_ai_client_token_usage_bucket") {
-        true => Ok(()),
-        false => Err("the figures must tell of tokens".into()),
+    let levels = page.lines().filter(|line| line.starts_with("blossom_"));
+    for line in levels.filter(|line| !line.contains(['{', '#'])) {
+        println!("{line}");
     }
+    for figure in ["gen_ai_client_token_usage_bucket", "blossom_permits_in_use"] {
+        if !page.contains(figure) {
+            return Err(format!("the figures must tell of {figure}").into());
+        }
+    }
+    Ok(())
 }

@@ -36,7 +36,9 @@ async fn main() -> Result<(), BoxError> {
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/metrics", listener.local_addr()?);
+    let levels = client.clone();
     let page = get(move || {
+        levels.publish_levels(); // permits, queues, breakers and spend of this moment
         figures.run_upkeep();
         std::future::ready(figures.render())
     });

@@ -15,12 +15,12 @@ pub(crate) use self::limits::Limiting;
 use self::{connection::Connection, limits::LimitSettings};
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
-    client::Limits,
+    client::Live,
     layers::{
         backoff::Backoff,
         breaker::Rules,
         retry::Budget as RetryBudget,
-        spend::{Budget, Handle, SpendLayer, Unknown},
+        spend::{Budget, SpendLayer, Unknown},
         trace::Propagate,
     },
     policy::{Prices, Propagation, Quotas, ShowContent},
@@ -59,6 +59,7 @@ use crate::{
 /// | `tenant_id` | by the key | whose the kept answers are |
 /// | `propagate_trace` | off | tells the upstream which requests belong together |
 /// | `trace_content` | off | prompts are personal data |
+/// | `request_ids` | off | the service names requests itself |
 /// | `decompression` | off | answers are small; over a slow line it is worth its CPU |
 /// | `proxy`, `proxy_bypass`, `proxy_from_env` | none | the environment is not looked at unless asked |
 /// | `allow_plain_http` | loopback | a key without TLS can be read on the way |
@@ -115,8 +116,8 @@ pub(crate) struct Settings {
     /// Whether the stack is our own, and so can be known by these settings.
     pub(crate) preset: bool,
     pub(crate) limits: LimitSettings,
-    /// The limits of the stack that was built.
-    pub(crate) live_limits: Option<Limits>,
+    /// The handles of the stack that was built.
+    pub(crate) live: Option<Live>,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_response_bytes: usize,
     pub(crate) warn_prompt_tokens: u64,
@@ -125,10 +126,9 @@ pub(crate) struct Settings {
     pub(crate) prices: Option<Prices>,
     pub(crate) unknown_prices: Unknown,
     pub(crate) budgets: Vec<Budget>,
-    /// The books of the stack that was built.
-    pub(crate) spend: Option<Handle>,
     pub(crate) propagation: Propagation,
     pub(crate) show_content: ShowContent,
+    pub(crate) request_ids: bool,
     #[cfg(feature = "decompression")]
     pub(crate) decompression: bool,
 }
@@ -149,7 +149,7 @@ impl Default for Settings {
             breaker: Rules::new(),
             preset: true,
             limits: LimitSettings::default(),
-            live_limits: None,
+            live: None,
             max_request_bytes: 1024 * 1024,
             max_response_bytes: 64 * 1024 * 1024,
             warn_prompt_tokens: 1_000,
@@ -158,9 +158,9 @@ impl Default for Settings {
             prices: None,
             unknown_prices: Unknown::Allow,
             budgets: Vec::new(),
-            spend: None,
             propagation: Propagation::default(),
             show_content: ShowContent::Never,
+            request_ids: false,
             #[cfg(feature = "decompression")]
             decompression: false,
         }
@@ -260,6 +260,11 @@ impl Builder {
         /// Lets no answer of a text call take more tokens than this: a higher or absent `max_tokens`
         /// is set to it. Default: off.
         clamp_max_tokens: u64;
+        /// Gives each call a random id in the field `x-request-id`, unless it bears one: the same for
+        /// all its attempts, in its spans as `blossom.request.id`, and in the `request_id()` of its answer
+        /// or error where the service gives none. Default: no; the service names requests itself, and an id
+        /// of ours tells it which of them belong together.
+        request_ids: bool;
     }
 
     /// What the models cost. With it, each answer tells its cost, and [`Blossom::spend`] what all of
@@ -426,12 +431,8 @@ impl Builder {
         };
         let transport = self.connection.transport(key)?;
         let spend = settings.spend_layer();
-        settings.spend = spend.as_ref().map(SpendLayer::handle);
         let limiting = settings.limiting();
-        settings.live_limits = Some(Limits::new(
-            limiting.concurrency.handle(),
-            limiting.rate.handle(),
-        ));
+        settings.live = Some(Live::new(&limiting, spend.as_ref().map(SpendLayer::handle)));
         #[cfg(feature = "cache-memory")]
         if let Some((layer, view)) = cache {
             let stack = preset::cached(&settings, &spend, limiting, &layer, transport);

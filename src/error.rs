@@ -208,10 +208,12 @@ impl Error {
         self.inner.retry_after
     }
 
-    /// The upstream's name for the request, for questions to its operators.
+    /// The upstream's name for the request, for questions to its operators; where it gave none, the id
+    /// that the call bore with [`request_ids`](crate::Builder::request_ids).
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        self.inner.request_id.as_deref()
+        let of_reply = || self.inner.partial.as_ref()?.text().request_id();
+        self.inner.request_id.as_deref().or_else(of_reply)
     }
 
     /// How often the request was sent, or it was tried to connect for it; 0 if that never was.

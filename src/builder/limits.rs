@@ -3,9 +3,14 @@
 use super::Settings;
 use crate::{
     Error, ErrorKind, Result,
-    layers::limit::{concurrency::ConcurrencyLimitLayer, rate::RateLimitLayer},
-    layers::types::Unpartitioned,
-    policy::{EstimatePrompt, Quotas, requests_per_minute, tokens_per_minute},
+    layers::{
+        breaker::BreakerLayer,
+        limit::{concurrency::ConcurrencyLimitLayer, rate::RateLimitLayer},
+        types::Unpartitioned,
+    },
+    policy::{
+        ByModel, ClassifyHealth, EstimatePrompt, Quotas, requests_per_minute, tokens_per_minute,
+    },
 };
 
 /// The limits that were set.
@@ -37,6 +42,7 @@ impl Default for LimitSettings {
 /// The layers of the limits, which hold their state.
 #[derive(Debug, Clone)]
 pub(crate) struct Limiting {
+    pub(crate) breaker: BreakerLayer<ByModel, ClassifyHealth>,
     pub(crate) rate: RateLimitLayer<Unpartitioned, EstimatePrompt>,
     pub(crate) concurrency: ConcurrencyLimitLayer,
 }
@@ -53,6 +59,10 @@ impl Settings {
         let max_in_flight = limits.max_in_flight.or(limits.quotas.in_flight());
         let concurrency = ConcurrencyLimitLayer::new(max_in_flight.unwrap_or(MAX_IN_FLIGHT));
         Limiting {
+            breaker: BreakerLayer::new()
+                .partition(ByModel::new())
+                .classify(ClassifyHealth)
+                .rules(self.breaker),
             rate: if limits.quotas.learns() {
                 rate.learn()
             } else {

@@ -140,7 +140,9 @@ impl Text {
         Message::assistant(self.content()).tool_calls(self.tool_calls.iter().cloned())
     }
 
-    /// The upstream's name for the request.
+    /// The upstream's name for the request; where it gave none, the id that the call bore with
+    /// [`request_ids`](crate::Builder::request_ids). An answer from a cache has that of the call that
+    /// made it.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.meta.request_id.as_deref()

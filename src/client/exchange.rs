@@ -17,6 +17,7 @@ use super::{
     Partial, ResponseBody, ResponseFuture, Stack,
     answer::is_own,
     failure::{self, failed_answer},
+    request_id::RequestId,
 };
 use crate::{
     Error, Result,
@@ -65,6 +66,7 @@ pub(crate) struct Exchange<D> {
     started: Instant,
     // Where the stack may give up on a call without saying how often it was sent.
     attempts: Option<Attempts>,
+    id: Option<RequestId>,
     max_response_bytes: usize,
 }
 
@@ -86,13 +88,17 @@ struct Reading {
 impl<D: Decode> Exchange<D> {
     pub(crate) fn new(
         stack: &Stack,
-        request: Result<Request<ReqBody>>,
+        mut request: Result<Request<ReqBody>>,
         decode: D,
         settings: &Settings,
     ) -> Self {
         // Before the call: what it waits for belongs to it.
         let started = Instant::now();
         let attempts = settings.counts_attempts().then(Attempts::default);
+        let id = match &mut request {
+            Ok(request) if settings.request_ids => Some(RequestId::of(request)),
+            _ => None,
+        };
         Self {
             state: match request {
                 Ok(mut request) => {
@@ -106,6 +112,7 @@ impl<D: Decode> Exchange<D> {
             decode: Some(decode),
             started,
             attempts,
+            id,
             max_response_bytes: settings.max_response_bytes,
         }
     }
@@ -117,6 +124,9 @@ impl<D: Decode> Exchange<D> {
 
     fn opened(&mut self, mut reply: Opened) -> Option<D::Output> {
         note_start(&reply.head, self.started);
+        if let Some(id) = &self.id {
+            id.name_reply(&mut reply.head);
+        }
         let success = reply.head.status.is_success();
         if success && let Some(decode) = self.decode.take() {
             match decode.open(reply) {
@@ -204,7 +214,14 @@ impl<D: Decode> Future for Exchange<D> {
             }
         };
         let elapsed = this.started.elapsed();
-        this.done(result.map_err(|error| error.after(attempts, elapsed)))
+        let result = result.map_err(|error| {
+            let error = error.after(attempts, elapsed);
+            match &this.id {
+                Some(id) => id.name_error(error),
+                None => error,
+            }
+        });
+        this.done(result)
     }
 }
 

@@ -10,10 +10,12 @@ pub(crate) mod file;
 mod image;
 mod judge;
 mod limits;
+mod live;
 mod macros;
 mod media;
 mod models;
 mod options;
+mod request_id;
 mod service;
 mod stored;
 mod stream;
@@ -36,7 +38,7 @@ use tower_service::Service;
 #[cfg(feature = "cache-memory")]
 pub(crate) use self::cache::CacheView;
 use self::exchange::{Decode, Exchange};
-pub(crate) use self::service::Stack;
+use self::request_id::RequestId;
 #[cfg(feature = "schema")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub use self::typed::{ParseCall, Typed};
@@ -63,11 +65,12 @@ pub use self::{
     cache::ClientCache,
     warm::{Warm, WarmInput, WarmOptions, Warmed, Warming},
 };
+pub(crate) use self::{live::Live, service::Stack};
 use crate::{
     Builder, Endpoint, Result,
     builder::{FromService, Settings},
     conversation::ConversationBuilder,
-    layers::{BoxError, body::ReqBody, spend},
+    layers::{BoxError, body::ReqBody},
     protocol::ModelKind,
 };
 
@@ -182,28 +185,6 @@ impl Blossom {
         &self.shared.settings.endpoint
     }
 
-    /// The limits of its stack, live: how many calls are under way and waiting, and what is left of the
-    /// quotas. `None` over a stack of your own, whose layers have handles of their own.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let client = blossom::Blossom::builder()
-    ///     .base_url("http://127.0.0.1:8080")
-    ///     .requests_per_minute(60)
-    ///     .build()?;
-    /// if let Some(limits) = client.limits() {
-    ///     limits.concurrency().set_limit(8);
-    ///     assert_eq!(limits.concurrency().in_flight(), 0);
-    ///     assert_eq!(limits.rate().available(None), [3]);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn limits(&self) -> Option<&Limits> {
-        self.shared.settings.live_limits.as_ref()
-    }
-
     /// Text calls.
     #[must_use]
     pub const fn text(&self) -> TextCalls<'_> {
@@ -244,15 +225,6 @@ impl Blossom {
         Models::new(self.clone(), ModelKind::Text)
     }
 
-    /// What its calls have cost: totals, for each model, and what is left of its limits. `None` for a
-    /// client without [`prices`](Builder::prices), or over a stack of your own.
-    ///
-    /// Clones of a client share their books; two that were built do not.
-    #[must_use]
-    pub fn spend(&self) -> Option<&spend::Handle> {
-        self.shared.settings.spend.as_ref()
-    }
-
     fn exchange<D: Decode>(&self, request: Result<Request<ReqBody>>, decode: D) -> Exchange<D> {
         let Shared {
             stack, settings, ..
@@ -270,7 +242,11 @@ impl Service<Request<ReqBody>> for Blossom {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> ResponseFuture {
+    fn call(&mut self, mut request: Request<ReqBody>) -> ResponseFuture {
+        if self.settings().request_ids {
+            // The caller has the head of the reply, and what it says.
+            RequestId::of(&mut request);
+        }
         self.shared.stack.call(request)
     }
 }

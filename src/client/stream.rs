@@ -23,7 +23,11 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    layers::{sse::Events, task, types::Timing},
+    layers::{
+        sse::Events,
+        task,
+        types::{Timing, Warning},
+    },
     protocol::{
         Accumulator, Delta, Failure, FinishFailure, StreamDecoder, StreamEvent, media_type,
         no_store,
@@ -180,6 +184,13 @@ impl TextStream {
     #[must_use]
     pub fn timing(&self) -> Option<Timing> {
         self.meta.timing()
+    }
+
+    /// What you should know of this call, though it stopped nothing: that the prompt was long. Known
+    /// before the first delta.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        self.meta.warnings()
     }
 
     fn poll_delta(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delta>>> {

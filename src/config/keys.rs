@@ -78,7 +78,7 @@ pub(super) const KEYS: &[(&str, Set)] = &[
         |b, v| Ok(b.clamp_max_tokens(v.count()?)),
     ),
     ("prices", |b, v| {
-        let prices = Prices::from_json(&v.file()?).map_err(|error| error.to_string())?;
+        let prices = Prices::from_file(v.beside()?).map_err(|error| error.to_string())?;
         Ok(b.prices(prices))
     }),
     ("unknown_prices", unknown_prices),
@@ -112,6 +112,7 @@ pub(super) const KEYS: &[(&str, Set)] = &[
         })
     }),
     ("trace_content", |b, v| Ok(b.trace_content(v.flag()?))),
+    ("request_ids", |b, v| Ok(b.request_ids(v.flag()?))),
     ("proxy", |b, v| Ok(b.proxy(v.text()?))),
     ("proxy_bypass", |b, v| {
         Ok(b.proxy_bypass(v.texts()?.join(",")))

@@ -1,6 +1,10 @@
 //! Values as they stand in a file.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use toml::de::DeValue;
 
@@ -84,9 +88,14 @@ impl Given<'_> {
             .ok_or_else(|| self.not("must be a text or a list of texts"))
     }
 
-    /// The text of the file that this value names.
+    /// The file that this value names.
+    pub(super) fn beside(&self) -> Result<PathBuf, Problem> {
+        Ok(self.folder.join(self.text()?))
+    }
+
+    /// Its text.
     pub(super) fn file(&self) -> Result<String, Problem> {
-        let path = self.folder.join(self.text()?);
+        let path = self.beside()?;
         fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
     }
 

@@ -1,7 +1,8 @@
+mod file;
+
 use std::{collections::HashMap, error::Error, fmt, sync::Arc};
 
 use http::{Method, Request};
-use serde_json::Value;
 
 use super::{DescribeRequest, EstimatePrompt};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
             TokenEstimate, Usage,
         },
     },
-    protocol::{Model, ModelList, decode_models, price_per_million},
+    protocol::{Model, ModelList},
     transport::nothing_was_sent,
 };
 
@@ -156,42 +157,6 @@ impl Prices {
         self.insert(model.id(), rates);
     }
 
-    /// The prices of a JSON text, such as that of a file: what the service's list of models answers,
-    /// or an object that has for each model the prices of its units, as decimal numbers.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidPrices`] where it is neither, or a price is no number that is zero or more.
-    pub fn from_json(json: &str) -> Result<Self, InvalidPrices> {
-        if let Ok(models) = decode_models(json.as_bytes()) {
-            return Ok(Self::from_models(&models));
-        }
-        let models: HashMap<String, HashMap<String, Value>> =
-            serde_json::from_str(json).map_err(|error| InvalidPrices {
-                problem: error.to_string(),
-            })?;
-        let mut prices = Self::new();
-        for (model, units) in &models {
-            let mut per_million = HashMap::new();
-            for (unit, price) in units.iter().filter(|(unit, _)| *unit != "currency") {
-                let text = match price {
-                    Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                let price = price_per_million(&text).ok_or_else(|| InvalidPrices {
-                    problem: format!("{unit} of {model} is no price: {text}"),
-                })?;
-                per_million.insert(unit.as_str(), Nanos(price));
-            }
-            let rates = Rates::of(|unit| per_million.get(unit).copied());
-            let rates = rates.ok_or_else(|| InvalidPrices {
-                problem: format!("{model} has no price for any token"),
-            })?;
-            prices.insert(model, rates);
-        }
-        Ok(prices)
-    }
-
     /// Sets the rates of a model.
     pub fn insert(&mut self, model: &str, rates: Rates) {
         Arc::make_mut(&mut self.rates).insert(model.into(), rates);
@@ -286,6 +251,14 @@ pub struct InvalidPrices {
     problem: String,
 }
 
+impl InvalidPrices {
+    fn new(problem: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+        }
+    }
+}
+
 impl fmt::Display for InvalidPrices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "these are no prices: {}", self.problem)
@@ -304,31 +277,6 @@ mod tests {
     fn quoted(prices: &Prices, body: &str) -> Option<Quote> {
         let request = Request::post("/v1/chat/completions").body(ReqBody::from(body.to_owned()));
         prices.quote(&request.unwrap())
-    }
-
-    #[test]
-    fn prices_come_from_lists_files_and_code() {
-        let list = r#"{"data":[{"id":"a","aliases":["b"],"pricing":{"promptTextTokens":"0.000001"}},
-            {"id":"free"}]}"#;
-        let models = Prices::from_json(list).unwrap();
-        assert_eq!((models.len(), models.rates("b")), (2, models.rates("a")));
-
-        let file = Prices::from_json(SMALL).unwrap();
-        let own = Rates::per_million(Nanos(1_000_000_000), Nanos(4_000_000_000));
-        assert_eq!(file.rates("small"), Some(&own));
-    }
-
-    #[test]
-    fn what_is_no_price_is_refused_by_name() {
-        for (json, word) in [
-            ("{", "EOF"),
-            (r#"{"small":{"promptTextTokens":"-1"}}"#, "promptTextTokens"),
-            (r#"{"small":{"promptTextTokens":"NaN"}}"#, "small"),
-            (r#"{"small":{}}"#, "small"),
-        ] {
-            let problem = Prices::from_json(json).unwrap_err().to_string();
-            assert!(problem.contains(word), "{problem}");
-        }
     }
 
     #[test]

@@ -45,7 +45,6 @@ use crate::{
     layers::{
         BoxError,
         body::ReqBody,
-        breaker::BreakerLayer,
         buffer::BufferLayer,
         estimate::{EstimateLayer, clamp::ClampLayer},
         metrics::MetricsLayer,
@@ -56,8 +55,8 @@ use crate::{
         trace::TraceLayer,
     },
     policy::{
-        ByModel, ClampMaxTokens, ClassifyHealth, ClassifyReply, CountReply, DescribeRequest,
-        EstimatePrompt, HeadAfter, NameError, Prices, RepeatSafely,
+        ClampMaxTokens, ClassifyReply, CountReply, DescribeRequest, EstimatePrompt, HeadAfter,
+        NameError, Prices, RepeatSafely,
     },
     transport::Transport,
 };
@@ -110,7 +109,7 @@ where
                 .content(settings.show_content),
         )
         .layer(
-            MetricsLayer::new()
+            metrics(settings)
                 .describe(DescribeRequest)
                 .error_type(NameError),
         )
@@ -162,12 +161,7 @@ fn inner(
                 .propagate(settings.propagation.clone()),
         )
         .layer(Maybe(spend))
-        .layer(
-            BreakerLayer::new()
-                .partition(ByModel::new())
-                .classify(ClassifyHealth)
-                .rules(settings.breaker),
-        )
+        .layer(limiting.breaker)
         .layer(limiting.rate)
         .layer(limiting.concurrency)
         .layer(HeadTimeoutLayer::new(HeadAfter::new(
@@ -184,6 +178,15 @@ fn inner(
         // Only who pays wants to know what a reply that broke off had produced.
         .layer(ObserveLayer::new(CountReply::new(counts)))
         .service(transport)
+}
+
+/// Calls, and with them how full the stack is.
+fn metrics(settings: &Settings) -> MetricsLayer {
+    let metrics = MetricsLayer::new();
+    match &settings.live {
+        Some(live) => metrics.levels(live.publisher().clone()),
+        None => metrics,
+    }
 }
 
 fn retries(settings: &Settings) -> Standard<ClassifyReply, RepeatSafely> {

@@ -213,11 +213,20 @@ async fn long_prompts_are_told_and_longer_ones_refused() {
         }
     ));
 
+    let stream = client
+        .text()
+        .chat([of_tokens(2_001)])
+        .stream()
+        .await
+        .unwrap();
+    assert_eq!(stream.warnings().len(), 1, "before its first delta");
+    assert_eq!(stream.finish().await.unwrap().warnings().len(), 1);
+
     let error = client.text().chat([of_tokens(9_000)]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     let refused = cause::<PromptTooLarge>(&error);
     assert!(refused.estimated() > 8_000 && refused.limit() == 5_000);
-    assert_eq!(sandbox.generations(), 2);
+    assert_eq!(sandbox.generations(), 3);
 }
 
 #[tokio::test]

@@ -200,6 +200,14 @@ impl Circuit {
             && state.window.total(self.slot(now)).failed == 0
     }
 
+    pub(super) fn state(&self) -> CircuitState {
+        match lock(&self.state).phase {
+            Phase::Closed => CircuitState::Closed,
+            Phase::Open { .. } => CircuitState::Open,
+            Phase::HalfOpen { .. } => CircuitState::HalfOpen,
+        }
+    }
+
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
         let state = lock(&self.state);
         match &state.phase {

@@ -2,7 +2,7 @@ use std::{collections::HashMap, fmt, sync::OnceLock};
 
 use tokio::time::Instant;
 
-use super::{Rules, circuit::Circuit};
+use super::{CircuitState, Rules, circuit::Circuit};
 use crate::{
     sync::{Arc, Mutex, lock},
     types::PartitionKey,
@@ -62,6 +62,12 @@ impl Circuits {
     /// The circuit of `key`, made if need be, whatever their number.
     pub(super) fn get_or_create(&self, key: &PartitionKey, rules: &Rules) -> Option<Arc<Circuit>> {
         self.create(key, rules, usize::MAX)
+    }
+
+    pub(super) fn count(&self, wanted: CircuitState) -> usize {
+        let parts = lock(&self.parts);
+        let all = self.rest.get().into_iter().chain(parts.values());
+        all.filter(|circuit| circuit.state() == wanted).count()
     }
 
     pub(super) fn all(&self) -> Vec<(PartitionKey, Arc<Circuit>)> {

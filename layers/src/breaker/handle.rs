@@ -69,6 +69,12 @@ impl BreakerHandle {
         all
     }
 
+    /// How many circuits do so now.
+    #[must_use]
+    pub fn count(&self, state: CircuitState) -> usize {
+        self.circuits.count(state)
+    }
+
     /// Opens the circuit of a part, as too many failures would: after the time that the rules say it is
     /// tried again.
     pub fn trip(&self, partition: &PartitionKey) {

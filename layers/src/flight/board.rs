@@ -13,6 +13,7 @@ use http_body::Body;
 use super::{
     driver::Driver,
     one::{Flight, Landing},
+    origin::Origin,
     reader::Reader,
     state::State,
 };
@@ -141,21 +142,28 @@ impl<L: Landing> Flights<L> {
             fresh,
             landings,
         } = passenger;
+        let here = Origin::here();
         let mut flights = lock(&self.home.flights);
         if let Some(flight) = flights.get(&key) {
             let mut state = lock(&flight.state);
             if fresh || flight.born.elapsed() > flight.limits.max_age {
                 state.supersede();
             } else if let Some(seat) = state.join(deadline) {
+                let first = state.origin();
                 drop(state);
-                return Boarded::Joined(Reader::new(flight.clone(), seat), parts);
+                let reader = Reader::new(flight.clone(), seat);
+                drop(flights);
+                if let Some(first) = first {
+                    here.follow(&first);
+                }
+                return Boarded::Joined(reader, parts);
             }
         } else if landings.is_some_and(|seen| seen != self.landings(&key)) {
             return Boarded::Landed(parts);
         }
         let shared = deadline.map(SharedDeadline::new);
         let (driver, landing) = make(parts, shared.clone());
-        let state = State::new(shared, deadline);
+        let state = State::new(shared, deadline, here);
         let flight = Flight::new(
             key,
             limits,

@@ -20,6 +20,7 @@ mod call;
 mod driver;
 mod error;
 mod one;
+mod origin;
 mod reader;
 mod seats;
 mod state;

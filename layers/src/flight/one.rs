@@ -156,7 +156,12 @@ impl<L: Landing> Flight<L> {
         let mut craft = place.take()?;
         if let Err(error) = result {
             self.home.remove(self);
-            lock(&self.state).fail(error);
+            // Dropped when the lock is free.
+            let _origin = {
+                let mut state = lock(&self.state);
+                state.fail(error);
+                state.take_origin()
+            };
             return Some(craft);
         }
         let mut state = lock(&self.state);
@@ -174,7 +179,12 @@ impl<L: Landing> Flight<L> {
             })));
         }
         self.home.remove(self);
-        lock(&self.state).complete();
+        // Dropped when the lock is free.
+        let _origin = {
+            let mut state = lock(&self.state);
+            state.complete();
+            state.take_origin()
+        };
         Some(craft)
     }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, response::Parts};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::{Panicked, Shared, driver::Arrived, seats::Seats, window::Window};
+use super::{Panicked, Shared, driver::Arrived, origin::Origin, seats::Seats, window::Window};
 use crate::{
     BoxError,
     body::Recording,
@@ -27,6 +27,8 @@ pub(super) struct State {
     // Since when the fastest reader waits for the slowest.
     blocked_since: Option<Instant>,
     deadline: Option<SharedDeadline>,
+    // Where the upstream's work is done, while it is.
+    origin: Option<Origin>,
 }
 
 pub(super) struct Head {
@@ -90,7 +92,11 @@ pub(super) enum Next {
 
 impl State {
     /// With one reader, in seat 0.
-    pub(super) fn new(deadline: Option<SharedDeadline>, own: Option<Deadline>) -> Self {
+    pub(super) fn new(
+        deadline: Option<SharedDeadline>,
+        own: Option<Deadline>,
+        origin: Origin,
+    ) -> Self {
         let mut seats = Seats::default();
         seats.take(own);
         Self {
@@ -103,7 +109,17 @@ impl State {
             superseded: false,
             blocked_since: None,
             deadline,
+            origin: Some(origin),
         }
+    }
+
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.origin.clone()
+    }
+
+    /// The upstream's work is over: its span need not be kept.
+    pub(super) const fn take_origin(&mut self) -> Option<Origin> {
+        self.origin.take()
     }
 
     /// Takes one more reader, or says that this flight takes none.

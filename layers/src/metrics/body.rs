@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::call::Call;
+use super::call::{Call, Gone};
 use crate::{body::Guarded, types::ErrorType};
 
 pin_project! {
@@ -16,13 +16,17 @@ pin_project! {
     pub struct ResponseBody<B, E: ErrorType> {
         #[pin]
         inner: Guarded<B, Call<E>>,
+        // Dropped after it.
+        gone: Gone,
     }
 }
 
 impl<B: Body, E: ErrorType> ResponseBody<B, E> {
     pub(super) fn new(body: B, call: Call<E>) -> Self {
+        let gone = call.gone();
         Self {
             inner: Guarded::new(body, call),
+            gone,
         }
     }
 }
@@ -40,8 +44,15 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let inner = self.project().inner;
-        inner.poll_frame_with(cx, |call, error| call.failed(error))
+        let this = self.project();
+        let frame = this
+            .inner
+            .poll_frame_with(cx, |call, error| call.failed(error));
+        if let Poll::Ready(None | Some(Err(_))) = frame {
+            // Its end was told.
+            this.gone.settled();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

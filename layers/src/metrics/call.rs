@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    num::NonZeroUsize,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use metrics::{Gauge, Histogram, Recorder, SharedString};
 use tokio::time::Instant;
 
 use super::{
-    names,
+    Publisher, names,
     recorder::{self, Identity},
     series::{AllSeries, Series},
 };
@@ -27,16 +28,53 @@ use crate::{
 /// What all services of a layer share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    max_series: NonZeroUsize,
     series: AllSeries,
     // The recorder that was told last what the figures are.
     described: AtomicUsize,
+    levels: Option<Publisher>,
 }
 
 impl Shared {
-    pub(super) fn new(max_series: std::num::NonZeroUsize) -> Self {
+    pub(super) fn new(max_series: NonZeroUsize, levels: Option<Publisher>) -> Self {
         Self {
+            max_series,
             series: AllSeries::new(max_series.get()),
             described: AtomicUsize::new(0),
+            levels,
+        }
+    }
+
+    pub(super) const fn max_series(&self) -> NonZeroUsize {
+        self.max_series
+    }
+
+    pub(super) const fn levels(&self) -> Option<&Publisher> {
+        self.levels.as_ref()
+    }
+
+    fn publish(&self) {
+        if let Some(levels) = &self.levels {
+            levels.publish();
+        }
+    }
+}
+
+/// Publishes the levels once more when a body is gone that was dropped before its end. Stands behind the
+/// body, and so goes after what hung on it.
+#[derive(Debug, Default)]
+pub(super) struct Gone(Option<Arc<Shared>>);
+
+impl Gone {
+    pub(super) fn settled(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            shared.publish();
         }
     }
 }
@@ -57,6 +95,8 @@ struct Active<E> {
     attempt: Attempt,
     error: Option<SharedString>,
     chunks: Option<Chunks>,
+    // Whether the levels were told since it has to wait.
+    waits: bool,
 }
 
 /// The frames of an event stream.
@@ -82,11 +122,28 @@ impl<E: ErrorType + Clone> Call<E> {
 }
 
 impl<E: ErrorType> Call<E> {
+    /// Sees that there is no head yet.
+    pub(super) fn pending(&mut self) {
+        if let Some(active) = &mut self.0
+            && !active.waits
+        {
+            active.waits = true;
+            active.shared.publish();
+        }
+    }
+
     /// Sees the head.
     pub(super) fn head<R>(&mut self, response: &Response<R>) {
         if let Some(active) = &mut self.0 {
             active.head(response);
         }
+    }
+
+    /// What is to stand behind the body.
+    pub(super) fn gone(&self) -> Gone {
+        let active = self.0.as_ref();
+        let shared = active.filter(|active| active.shared.levels.is_some());
+        Gone(shared.map(|active| active.shared.clone()))
     }
 
     /// Sees the error that the call or its body ends in.
@@ -105,6 +162,7 @@ impl<E: ErrorType> Call<E> {
         if let Some(mut active) = self.0.take() {
             recorder::with_same(active.recorder, |recorder| active.record(recorder, end));
             quietly(|| active.in_flight.decrement(1.0));
+            active.shared.publish();
         }
     }
 }
@@ -169,6 +227,7 @@ impl<E: ErrorType> Active<E> {
             attempt: Attempt::FIRST,
             error: None,
             chunks: None,
+            waits: false,
         }))
     }
 
@@ -179,6 +238,7 @@ impl<E: ErrorType> Active<E> {
         self.cache = extensions.get().copied();
         // One that was made again says so.
         self.attempt = extensions.get().copied().unwrap_or(Attempt::FIRST);
+        self.shared.publish();
         let events = response.headers().get(CONTENT_TYPE).is_some_and(|kind| {
             kind.as_bytes()
                 .get(..EVENT_STREAM.len())

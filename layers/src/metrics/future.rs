@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::Response;
@@ -41,7 +41,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.response.poll(cx));
+        let Poll::Ready(result) = this.response.poll(cx) else {
+            this.call.pending();
+            return Poll::Pending;
+        };
         let mut call = this.call.take();
         Poll::Ready(match result {
             Ok(response) => {

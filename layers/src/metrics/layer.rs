@@ -2,7 +2,7 @@ use std::{fmt, num::NonZeroUsize};
 
 use tower_layer::Layer;
 
-use super::{Metrics, call::Shared};
+use super::{Metrics, Publisher, call::Shared};
 use crate::{
     sync::Arc,
     types::{ErrorWords, Undescribed},
@@ -26,7 +26,7 @@ impl MetricsLayer {
         Self {
             describe: Undescribed,
             errors: ErrorWords::default(),
-            shared: Arc::new(Shared::new(MAX_SERIES)),
+            shared: Arc::new(Shared::new(MAX_SERIES, None)),
         }
     }
 }
@@ -65,7 +65,18 @@ impl<D, E> MetricsLayer<D, E> {
     /// The layer forgets the combinations that it has met.
     #[must_use]
     pub fn max_series(mut self, max_series: NonZeroUsize) -> Self {
-        self.shared = Arc::new(Shared::new(max_series));
+        let levels = self.shared.levels().cloned();
+        self.shared = Arc::new(Shared::new(max_series, levels));
+        self
+    }
+
+    /// Tells the levels of the stack too, whenever a call goes on. Default: none.
+    ///
+    /// The layer forgets the combinations that it has met.
+    #[must_use]
+    pub fn levels(mut self, publisher: Publisher) -> Self {
+        let max_series = self.shared.max_series();
+        self.shared = Arc::new(Shared::new(max_series, Some(publisher)));
         self
     }
 }

@@ -1,28 +1,10 @@
-use metrics::Key;
-
-use super::{Kind, Metric, names::name, recorder};
+use super::{Kind, Metric, names::name};
 use crate::types::Nanos;
 
 /// What the handles of limits, breakers and budgets say at one moment.
 ///
-/// These figures are of no call, so nothing publishes them by itself: fill in what your stack has,
-/// and [`publish`](Self::publish) it before each scrape, or every few seconds. They are totals,
+/// A stack fills in what it has, and a [`Publisher`](super::Publisher) tells it. They are totals,
 /// without labels: partitions are often callers, and callers are many.
-///
-/// ```
-/// use blossom_layers::{
-///     limit::concurrency::ConcurrencyLimitLayer,
-///     metrics::{Levels, MetricsLayer},
-/// };
-///
-/// let limit = ConcurrencyLimitLayer::new(64);
-/// let handle = limit.handle();
-/// // .. when the page is asked for:
-/// let mut levels = Levels::default();
-/// levels.permits_in_use = Some(handle.in_flight() as u64);
-/// levels.permits_waiting = Some(handle.waiting() as u64);
-/// levels.publish();
-/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Levels {
@@ -32,47 +14,42 @@ pub struct Levels {
     pub permits_waiting: Option<u64>,
     /// Calls that wait for a quota.
     pub rate_waiting: Option<u64>,
+    /// How many calls had to wait for a quota so far.
+    pub rate_waits: Option<u64>,
     /// Breakers that let nothing through.
     pub breakers_open: Option<u64>,
+    /// Breakers that let a few calls through, to see.
+    pub breakers_half_open: Option<u64>,
     /// What was spent in all.
     pub spent: Option<Nanos>,
     /// What answers from a cache would have cost.
     pub saved: Option<Nanos>,
 }
 
+/// How many figures there are.
+pub(super) const COUNT: usize = 8;
+
 impl Levels {
-    /// Tells the recorder that is installed of what is filled in.
-    pub fn publish(&self) {
-        recorder::with(|recorder| {
-            let gauges = [
-                (name::PERMITS_IN_USE, self.permits_in_use),
-                (name::PERMITS_WAITING, self.permits_waiting),
-                (name::RATE_WAITING, self.rate_waiting),
-                (name::BREAKERS_OPEN, self.breakers_open),
-            ];
-            for (name, level) in gauges {
-                if let Some(level) = level {
-                    let gauge = recorder::gauge(recorder, &Key::from_static_name(name));
-                    gauge.set(as_float(level));
-                }
-            }
-            for (name, amount) in [(name::SPENT, self.spent), (name::SAVED, self.saved)] {
-                if let Some(Nanos(amount)) = amount {
-                    let counter = recorder::counter(recorder, &Key::from_static_name(name));
-                    counter.absolute(amount);
-                }
-            }
-        });
+    /// What is filled in, in the order of [`LEVELS`].
+    pub(super) fn values(&self) -> [Option<u64>; COUNT] {
+        let nanos = |amount: Option<Nanos>| amount.map(|Nanos(amount)| amount);
+        [
+            self.permits_in_use,
+            self.permits_waiting,
+            self.rate_waiting,
+            self.rate_waits,
+            self.breakers_open,
+            self.breakers_half_open,
+            nanos(self.spent),
+            nanos(self.saved),
+        ]
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "the facade knows no integers")]
-const fn as_float(level: u64) -> f64 {
-    level as f64
-}
-
 /// Every figure of [`Levels`]. They have no labels.
-pub const LEVELS: &[Metric] = &[
+pub const LEVELS: &[Metric] = &LEVEL_LIST;
+
+const LEVEL_LIST: [Metric; COUNT] = [
     gauge(
         name::PERMITS_IN_USE,
         "{permit}",
@@ -84,17 +61,29 @@ pub const LEVELS: &[Metric] = &[
         "calls that wait for a permit",
     ),
     gauge(name::RATE_WAITING, "{call}", "calls that wait for a quota"),
+    counter(
+        name::RATE_WAITS,
+        "{call}",
+        "calls that had to wait for a quota",
+    ),
     gauge(
         name::BREAKERS_OPEN,
         "{breaker}",
         "breakers that let nothing through",
     ),
-    money(
+    gauge(
+        name::BREAKERS_HALF_OPEN,
+        "{breaker}",
+        "breakers that let a few calls through, to see",
+    ),
+    counter(
         name::SPENT,
+        "{nano}",
         "what was spent, in billionths of the unit of account",
     ),
-    money(
+    counter(
         name::SAVED,
+        "{nano}",
         "what answers from the cache would have cost, in billionths",
     ),
 ];
@@ -110,9 +99,9 @@ const fn gauge(name: &'static str, unit: &'static str, meaning: &'static str) ->
     }
 }
 
-const fn money(name: &'static str, meaning: &'static str) -> Metric {
+const fn counter(name: &'static str, unit: &'static str, meaning: &'static str) -> Metric {
     Metric {
         kind: Kind::Counter,
-        ..gauge(name, "{nano}", meaning)
+        ..gauge(name, unit, meaning)
     }
 }

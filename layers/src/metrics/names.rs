@@ -30,8 +30,12 @@ pub mod name {
     pub const PERMITS_WAITING: &str = "blossom.permits.waiting";
     /// Calls that wait for a quota.
     pub const RATE_WAITING: &str = "blossom.rate.waiting";
+    /// Calls that had to wait for a quota.
+    pub const RATE_WAITS: &str = "blossom.rate.waits";
     /// Breakers that let nothing through.
     pub const BREAKERS_OPEN: &str = "blossom.breakers.open";
+    /// Breakers that let a few calls through, to see.
+    pub const BREAKERS_HALF_OPEN: &str = "blossom.breakers.half_open";
     /// What was spent.
     pub const SPENT: &str = "blossom.spent";
     /// What answers from a cache would have cost.

@@ -16,7 +16,7 @@ const METADATA: Metadata<'static> =
 pub(super) struct Identity(pub(super) usize);
 
 impl Identity {
-    fn of(recorder: &dyn Recorder) -> Self {
+    pub(super) fn of(recorder: &dyn Recorder) -> Self {
         Self(ptr::from_ref(recorder).addr())
     }
 }

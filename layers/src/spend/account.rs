@@ -21,9 +21,14 @@ struct Period {
 }
 
 impl Account {
+    /// Makes room for so many budgets.
+    pub(super) fn open(&mut self, budgets: usize) {
+        self.periods.resize_with(budgets, Period::default);
+    }
+
     /// Makes the periods those of this moment.
     fn turn(&mut self, budgets: &[Budget], elapsed: Duration) {
-        self.periods.resize_with(budgets.len(), Period::default);
+        self.open(budgets.len());
         for (period, budget) in self.periods.iter_mut().zip(budgets) {
             let number = budget.number(elapsed);
             if period.number != number {

@@ -64,7 +64,7 @@ impl<P, Q, K> SpendLayer<P, Q, K> {
     /// Adds a budget of all calls together. Several hold at once: so much an hour, so much in all.
     #[must_use]
     pub fn budget(self, budget: Budget) -> Self {
-        self.ledger.books().rules.all.push(budget);
+        self.ledger.books().add_budget(budget);
         self
     }
 

@@ -26,7 +26,9 @@ pub(super) struct Books {
     parts: HashMap<PartitionKey, Account>,
     // The parts that found no room share an account, and a budget.
     rest: Account,
-    models: HashMap<Model, Sums>,
+    // Where the sums of each model are: found by one look-up.
+    places: HashMap<Model, usize>,
+    models: Vec<Sums>,
     other_models: Sums,
 }
 
@@ -62,7 +64,8 @@ impl Ledger {
                 all: Account::default(),
                 parts: HashMap::new(),
                 rest: Account::default(),
-                models: HashMap::new(),
+                places: HashMap::new(),
+                models: Vec::new(),
                 other_models: Sums::default(),
             }),
         }
@@ -160,10 +163,10 @@ impl Ledger {
 
     pub(super) fn models(&self) -> Vec<(Option<Model>, Totals)> {
         let books = self.books();
-        let own = books
-            .models
-            .iter()
-            .map(|(model, sums)| (Some(model.clone()), sums.totals()));
+        let own = books.places.iter().map(|(model, place)| {
+            let sums = books.models.get(*place).copied().unwrap_or_default();
+            (Some(model.clone()), sums.totals())
+        });
         let mut all: Vec<_> = own.collect();
         let other = books.other_models.totals();
         if other != Totals::default() {
@@ -174,6 +177,12 @@ impl Ledger {
 }
 
 impl Books {
+    /// Adds a budget of all together.
+    pub(super) fn add_budget(&mut self, budget: Budget) {
+        self.rules.all.push(budget);
+        self.all.open(self.rules.all.len());
+    }
+
     /// Where the account of `part` is, made if there is room for it.
     fn place(&mut self, part: Option<PartitionKey>, elapsed: Duration) -> Place {
         let Some(part) = part else {
@@ -249,16 +258,20 @@ impl Books {
 
     /// The sums of a model, or those of all that found no room.
     fn model(&mut self, model: &str) -> &mut Sums {
-        if !self.models.contains_key(model) {
-            if self.models.len() >= self.rules.max_models {
-                return &mut self.other_models;
-            }
-            self.models.insert(model.into(), Sums::default());
+        let place = self.places.get(model).copied();
+        let place = place.unwrap_or_else(|| self.add_model(model));
+        self.models.get_mut(place).unwrap_or(&mut self.other_models)
+    }
+
+    #[cold]
+    fn add_model(&mut self, model: &str) -> usize {
+        if self.models.len() >= self.rules.max_models {
+            return usize::MAX;
         }
-        match self.models.get_mut(model) {
-            Some(sums) => sums,
-            None => &mut self.other_models,
-        }
+        let place = self.models.len();
+        self.models.push(Sums::default());
+        self.places.insert(model.into(), place);
+        place
     }
 
     fn is_full(&self) -> bool {

@@ -60,8 +60,9 @@
 //! # Cost
 //!
 //! A lock for a few instructions to reserve and one to settle, and two look-ups in a map with parts;
-//! no timer. With a quote and a budget it adds 1,440 instructions and one allocation to a call
-//! (callgrind, x86-64, 2026-11-25). Memory is bounded by [`max_partitions`](SpendLayer::max_partitions) and
+//! no timer. With a quote, a budget and a reply that names its model it adds some 1,930 instructions and
+//! one allocation to a call (callgrind, x86-64, 2026-11-25). Memory is bounded by
+//! [`max_partitions`](SpendLayer::max_partitions) and
 //! [`max_models`](SpendLayer::max_models).
 //!
 //! # Example

@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -72,19 +72,19 @@ impl<P: Price> Ticket<P> {
         } = self;
         // Without a price of the reply it has cost what it was quoted at; without either, it is not
         // known.
-        let judge = |record: &mut Record| {
+        let settle = |record: &mut Record| {
             let cost = price.price(&quote, record).or(quote.most);
             record.cost = cost;
-            (cost, record.model.as_deref().map(Arc::<str>::from))
+            let model = record.model.as_deref().or(quote.model.as_deref());
+            reservation.settle(model, cost);
         };
-        let (cost, model) = match &outcome {
-            Some(outcome) => outcome.update(judge),
-            None => judge(&mut Record {
+        match &outcome {
+            Some(outcome) => outcome.update(settle),
+            None => settle(&mut Record {
                 end: Some(end),
                 ..Record::default()
             }),
-        };
-        reservation.settle(model.or(quote.model).as_deref(), cost);
+        }
     }
 }
 

@@ -12,8 +12,16 @@
 //! fields `otel.name`, `otel.kind` and `otel.status_code` are those that `tracing-opentelemetry`
 //! reads.
 //!
-//! What they do not show: no header, no path, no query string, no text of an error, and nothing of a
+//! The id that a request bears in `x-request-id` stands in `blossom.request.id`.
+//!
+//! What they do not show: no other header, no path, no query string, no text of an error, and nothing of a
 //! prompt or an answer unless [`content`](TraceLayer::content) asks for it.
+//!
+//! # Shared calls
+//!
+//! Where equal calls share a flight, as behind `cache` or `coalesce`, attempts are children of the call
+//! that began it, whoever drives it. The span of one who joins while the upstream is at work follows from
+//! (`Span::follows_from`, a link in OpenTelemetry) the span in which the flight began.
 //!
 //! # Trace context
 //!

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::{HeaderName, Request, Response, StatusCode, Uri};
 use http_body::Frame;
 use tracing::{Span, field::Empty, span::Entered};
 
@@ -69,7 +69,7 @@ impl<E: ErrorType + Clone> Traced<E> {
 
 /// One span, by its name, since names are part of the program. What is not known yet has its place.
 macro_rules! span {
-    ($name:literal, $parent:expr, $name_of_call:expr, $attempt:expr, $seen:expr, $uri:expr) => {
+    ($name:literal, $parent:expr, $name_of_call:expr, $attempt:expr, $seen:expr, $uri:expr, $id:expr) => {
         tracing::info_span!(
             parent: $parent,
             $name,
@@ -92,6 +92,7 @@ macro_rules! span {
             server.port = port($uri),
             http.response.status_code = Empty,
             error.type = Empty,
+            blossom.request.id = $id.as_deref(),
             blossom.attempt = $attempt,
             blossom.cache.result = Empty,
         )
@@ -105,6 +106,8 @@ where
 {
     let seen = layer.describe.describe(request)?;
     let uri = request.uri();
+    let id = request.headers().get(&X_REQUEST_ID);
+    let id = id.and_then(|id| id.to_str().ok()).map(word);
     let span = match layer.kind {
         Kind::Call => {
             let name = match &seen.model {
@@ -112,7 +115,7 @@ where
                 None => word(&seen.operation).into_owned(),
             };
             let (parent, attempt) = (Span::current().id(), None::<u32>);
-            span!("call", parent, Some(&*name), attempt, seen, uri)
+            span!("call", parent, Some(&*name), attempt, seen, uri, id)
         }
         Kind::Attempt => {
             let extensions = request.extensions();
@@ -122,7 +125,7 @@ where
             };
             let attempt = extensions.get().copied().unwrap_or(Attempt::FIRST);
             let attempt = Some(attempt.number());
-            span!("attempt", parent, None::<&str>, attempt, seen, uri)
+            span!("attempt", parent, None::<&str>, attempt, seen, uri, id)
         }
     };
     if let Some(content) = layer.content.content(request) {
@@ -318,5 +321,7 @@ fn shown(content: &str) -> String {
     }
     shown
 }
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const MAX_CONTENT_BYTES: usize = 8 * 1024;

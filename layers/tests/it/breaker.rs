@@ -323,6 +323,12 @@ async fn a_classification_of_ones_own_decides() {
     assert_eq!(layer.handle().snapshot(&key()).state, CircuitState::Closed);
     call(&service).await.unwrap();
     assert_eq!(layer.handle().snapshot(&key()).state, CircuitState::Open);
+    let states = [
+        CircuitState::Closed,
+        CircuitState::Open,
+        CircuitState::HalfOpen,
+    ];
+    assert_eq!(states.map(|state| layer.handle().count(state)), [0, 1, 0]);
 }
 
 #[test]

@@ -1,13 +1,21 @@
 //! What the metrics layer says, and that it adds up.
 
-use std::{borrow::Cow, convert::Infallible, panic::AssertUnwindSafe, pin::pin, time::Duration};
+use std::{
+    borrow::Cow,
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use blossom_layers::{
     BoxError,
     body::{End, ReqBody},
     cache::{CacheLayer, tier::MemoryTier},
     coalesce::CoalesceLayer,
-    metrics::{LEVELS, Levels, METRICS, MetricsLayer, name},
+    limit::concurrency::ConcurrencyLimitLayer,
+    metrics::{LEVELS, Levels, METRICS, MetricsLayer, Publisher, name},
     observe::ObserveLayer,
     retry::{RetryLayer, Standard},
     test_util::{ScriptedBody, ScriptedService, Step},
@@ -540,20 +548,34 @@ async fn every_figure_stands_in_the_table_with_its_kind_and_labels() {
     }
 }
 
+/// Levels that a test sets.
+type Set = Arc<Mutex<Levels>>;
+
+fn publisher() -> (Publisher, Set) {
+    let set = Set::default();
+    let read = set.clone();
+    (Publisher::new(move || *read.lock().unwrap()), set)
+}
+
 #[test]
 fn levels_are_published_as_they_are_filled_in() {
     let figures = Figures::install();
-    let mut levels = Levels::default();
-    levels.publish();
+    let (publisher, set) = publisher();
+    publisher.publish();
     assert_eq!(figures.all(), [], "nothing is made up");
 
+    let mut levels = Levels::default();
     levels.permits_in_use = Some(3);
     levels.permits_waiting = Some(0);
     levels.rate_waiting = Some(1);
+    levels.rate_waits = Some(4);
     levels.breakers_open = Some(2);
+    levels.breakers_half_open = Some(0);
     levels.spent = Some(Nanos(5));
     levels.saved = Some(Nanos(7));
-    levels.publish();
+    *set.lock().unwrap() = levels;
+    assert_eq!(publisher.levels(), levels);
+    publisher.publish();
 
     let seen = figures.all();
     assert_eq!(seen.len(), LEVELS.len());
@@ -570,6 +592,115 @@ fn levels_are_published_as_they_are_filled_in() {
     }
     assert_eq!(sum(&seen, name::PERMITS_IN_USE), 3.0);
     assert_eq!(sum(&seen, name::SAVED), 7.0);
+    assert_eq!(sum(&seen, name::RATE_WAITS), 4.0);
+
+    levels.permits_in_use = Some(1);
+    levels.spent = Some(Nanos(6));
+    *set.lock().unwrap() = levels;
+    publisher.publish();
+    let seen = figures.all();
+    // The recorder gives what has changed since it was looked at.
+    assert_eq!(sum(&seen, name::PERMITS_IN_USE), -2.0);
+    assert_eq!(sum(&seen, name::SPENT), 1.0);
+    assert_eq!(sum(&seen, name::SAVED), 0.0);
+}
+
+#[test]
+fn what_two_publishers_tell_adds_up_and_a_gauge_is_taken_back() {
+    let figures = Figures::install();
+    let (first, set) = publisher();
+    set.lock().unwrap().permits_in_use = Some(3);
+    set.lock().unwrap().spent = Some(Nanos(10));
+    let (second, set) = publisher();
+    set.lock().unwrap().permits_in_use = Some(2);
+    set.lock().unwrap().spent = Some(Nanos(10));
+    first.publish();
+    second.publish();
+    first.publish();
+
+    let seen = figures.all();
+    assert_eq!(sum(&seen, name::PERMITS_IN_USE), 5.0);
+    assert_eq!(sum(&seen, name::SPENT), 20.0);
+
+    // The recorder gives what has changed since it was looked at.
+    drop(first.clone());
+    assert_eq!(sum(&figures.all(), name::PERMITS_IN_USE), 0.0);
+    drop(first);
+    let seen = figures.all();
+    assert_eq!(sum(&seen, name::PERMITS_IN_USE), -3.0);
+    assert_eq!(sum(&seen, name::SPENT), 0.0, "what was spent stays spent");
+}
+
+#[test]
+fn a_recorder_that_comes_later_is_told_everything() {
+    let (publisher, set) = publisher();
+    set.lock().unwrap().rate_waits = Some(9);
+    for _ in 0..2 {
+        let figures = Figures::install();
+        publisher.publish();
+        assert_eq!(sum(&figures.all(), name::RATE_WAITS), 9.0);
+        publisher.publish();
+        assert_eq!(sum(&figures.all(), name::RATE_WAITS), 0.0);
+    }
+}
+
+#[test]
+fn j8_levels_that_cannot_be_read_do_no_harm() {
+    let figures = Figures::install();
+    Publisher::new(|| panic!("broken")).publish();
+    assert_eq!(figures.all(), []);
+}
+
+/// The permits that the figures tell of. The recorder gives what has changed since it was looked at.
+struct Permits(Figures, f64);
+
+impl Permits {
+    fn now(&mut self) -> f64 {
+        self.1 += sum(&self.0.all(), name::PERMITS_IN_USE);
+        self.1
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn levels_go_with_the_calls_of_a_layer() {
+    let mut permits = Permits(Figures::install(), 0.0);
+    let limit = ConcurrencyLimitLayer::new(8);
+    let handle = limit.handle();
+    let publisher = Publisher::new(move || {
+        let mut levels = Levels::default();
+        levels.permits_in_use = Some(handle.in_flight() as u64);
+        levels
+    });
+    let metrics = MetricsLayer::new().levels(publisher);
+    let body = || ScriptedBody::new().data("a").data("b");
+    let steps = [
+        Step::RespondAfter(SECOND, Response::new(body())),
+        Step::Respond(Response::new(body())),
+        Step::Hang,
+    ];
+    let mut service = ServiceBuilder::new()
+        .layer(metrics)
+        .layer(limit)
+        .service(ScriptedService::new(steps));
+
+    let mut call = Box::pin(service.call(request()));
+    assert!((&mut call).now_or_never().is_none());
+    assert_eq!(permits.now(), 1.0, "it waits for its head");
+    let response = call.await.unwrap();
+    assert_eq!(permits.now(), 1.0, "it has a body");
+    response.into_body().collect().await.unwrap();
+    assert_eq!(permits.now(), 0.0, "its body has ended");
+
+    let response = service.call(request()).await.unwrap();
+    assert_eq!(permits.now(), 1.0);
+    drop(response);
+    assert_eq!(permits.now(), 0.0, "its body was dropped");
+
+    let mut call = Box::pin(service.call(request()));
+    assert!((&mut call).now_or_never().is_none());
+    assert_eq!(permits.now(), 1.0);
+    drop(call);
+    assert_eq!(permits.now(), 0.0, "it was dropped");
 }
 
 proptest! {

@@ -375,6 +375,7 @@ async fn who_came_first_goes_first_also_past_smaller_ones() {
     let order: Vec<_> = seen.iter().map(|head| head.uri.path()).collect();
     assert_eq!(order, ["/", "/large", "/small", "/last"]);
     assert_eq!(layer.handle().waiting(), 0);
+    assert_eq!(layer.handle().waits(), 3, "the first had no need to");
 }
 
 #[tokio::test(start_paused = true)]

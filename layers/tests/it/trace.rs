@@ -13,11 +13,16 @@ use std::{
 use blossom_layers::{
     BoxError,
     body::{End, ReqBody},
+    cache::{CacheLayer, tier::MemoryTier},
+    coalesce::CoalesceLayer,
     observe::ObserveLayer,
     test_util::{ScriptedBody, ScriptedService, Step},
     timeout::IdleTimeoutLayer,
     trace::{TraceContext, TraceLayer, W3c},
-    types::{Attempt, CacheStatus, Deferred, Description, FinishReason, Record, Usage, Watch},
+    types::{
+        Attempt, CacheKey, CacheStatus, Deferred, Description, FinishReason, Record, Scope, Usage,
+        Watch,
+    },
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -45,6 +50,7 @@ struct Seen {
     fields: BTreeMap<&'static str, String>,
     closed: usize,
     entered: usize,
+    follows: Vec<u64>,
 }
 
 impl Seen {
@@ -105,6 +111,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         self.change(id, |seen| seen.entered += 1);
+    }
+
+    fn on_follows_from(&self, id: &Id, first: &Id, context: Context<'_, S>) {
+        assert!(context.span(first).is_some(), "it is still open");
+        self.change(id, |seen| seen.follows.push(first.into_u64()));
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
@@ -504,4 +515,108 @@ async fn j8_a_policy_that_panics_does_no_harm() {
 
     assert!(service.oneshot(request()).await.is_ok());
     assert!(spans.all().is_empty());
+}
+
+fn same_key(_: &Request<ReqBody>) -> Option<CacheKey> {
+    Some(CacheKey::new([7; 32]))
+}
+
+/// One call begins, one joins while it waits for its head, one while its body comes.
+macro_rules! joins {
+    ($name:ident, $layer:expr) => {
+        #[tokio::test(start_paused = true)]
+        async fn $name() {
+            let (spans, _installed) = Spans::install();
+            let body = ScriptedBody::new().data("a").wait(SECOND).data("b");
+            let service = ServiceBuilder::new()
+                .layer(TraceLayer::call().describe(describe))
+                .layer($layer)
+                .layer(TraceLayer::attempt().describe(describe))
+                .service(ScriptedService::new([Step::RespondAfter(
+                    SECOND,
+                    Response::new(body),
+                )]));
+
+            let mut first = Box::pin(service.clone().oneshot(request()));
+            assert!((&mut first).now_or_never().is_none());
+            let mut second = Box::pin(service.clone().oneshot(request()));
+            assert!((&mut second).now_or_never().is_none());
+            // Whoever drives the flight, its attempt is the first one's.
+            let second = second.await.unwrap();
+            let third = service.oneshot(request()).await.unwrap();
+            let first = first.await.unwrap();
+            for response in [third, second, first] {
+                assert_eq!(
+                    response.into_body().collect().await.unwrap().to_bytes(),
+                    "ab"
+                );
+            }
+
+            let all = spans.all();
+            let calls: Vec<_> = all.iter().filter(|seen| seen.name == "call").collect();
+            let attempts: Vec<_> = all.iter().filter(|seen| seen.name == "attempt").collect();
+            assert_eq!((calls.len(), attempts.len()), (3, 1));
+            assert_eq!(attempts[0].parent, Some(calls[0].id));
+            let follows: Vec<_> = calls.iter().map(|seen| &seen.follows[..]).collect();
+            let link = [calls[0].id];
+            assert_eq!(follows, [&[][..], &link, &link]);
+            assert!(all.iter().all(|seen| seen.closed == 1), "{all:?}");
+        }
+    };
+}
+
+joins!(
+    who_joins_a_flight_is_linked_to_who_began_it,
+    CoalesceLayer::new(same_key, Scope::shared())
+);
+joins!(
+    who_joins_the_flight_of_a_cache_is_linked_too,
+    CacheLayer::new(MemoryTier::new(1 << 20), same_key, Scope::shared())
+);
+
+#[tokio::test(start_paused = true)]
+async fn a_flight_that_is_over_keeps_no_span_open() {
+    let (spans, _installed) = Spans::install();
+    let service = ServiceBuilder::new()
+        .layer(TraceLayer::call().describe(describe))
+        .layer(CoalesceLayer::new(same_key, Scope::shared()))
+        .service(ScriptedService::new([Step::Respond(Response::new(
+            ScriptedBody::new().data("a").data("b"),
+        ))]));
+
+    let mut first = Box::pin(service.clone().oneshot(request()));
+    let first_response = (&mut first).await.unwrap();
+    let second_response = service.oneshot(request()).await.unwrap();
+    first_response.into_body().collect().await.unwrap();
+
+    // The second has not read a byte.
+    let all = spans.all();
+    assert_eq!(
+        all.iter().map(|seen| seen.closed).collect::<Vec<_>>(),
+        [1, 0]
+    );
+    assert_eq!(all[1].follows, [all[0].id]);
+    drop(second_response);
+    assert!(spans.all().iter().all(|seen| seen.closed == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_id_of_a_request_stands_in_both_spans() {
+    let (spans, _installed) = Spans::install();
+    let service = ServiceBuilder::new()
+        .layer(TraceLayer::call())
+        .layer(TraceLayer::attempt())
+        .service(ScriptedService::new([Step::Hang]));
+    let mut request = request();
+    let id = http::HeaderValue::from_static("id-7");
+    request.headers_mut().insert("x-request-id", id);
+    assert!(service.oneshot(request).now_or_never().is_none());
+    for seen in spans.all() {
+        assert_eq!(
+            seen.field("blossom.request.id"),
+            Some("id-7"),
+            "{}",
+            seen.name
+        );
+    }
 }

@@ -117,6 +117,60 @@ async fn j6_what_is_wrong_with_a_configuration_is_said_without_it() {
     assert_clean("no connection", &shown(&refused.unwrap_err()));
 }
 
+/// What stands in the files of a folder, and what they are called.
+#[cfg(unix)]
+fn files(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            let name = path.to_string_lossy().into_owned();
+            all.push((name, std::fs::read(&path).unwrap()));
+        }
+    }
+    all
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn j6_the_files_of_a_cache_hold_answers_and_no_key_no_header_and_no_prompt() {
+    let sandbox = Sandbox::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let client = Blossom::builder()
+        .base_url(sandbox.base_url())
+        .api_key(KEY)
+        .cache_dir(folder.path().join("cache"))
+        .request_ids(true)
+        .build()
+        .unwrap();
+    let chat = client.text().chat([Message::user(PROMPT)]);
+    let answer = chat.header("x-secret", HEADER).await.unwrap();
+    let text = client.text().generate(PROMPT).header("x-secret", HEADER);
+    text.await.unwrap();
+    let chat = client
+        .text()
+        .chat([Message::system(PROMPT), Message::user("Tell me")]);
+    chat.stream().await.unwrap().finish().await.unwrap();
+    let image = client.image().generate(PROMPT).size(64, 64);
+    image.await.unwrap();
+    client.cache().flush().await.unwrap();
+    drop(client);
+
+    let all = files(folder.path());
+    let first: String = answer.content().chars().take(30).collect();
+    let kept = all
+        .iter()
+        .any(|(_, bytes)| memchr::memmem::find(bytes, first.as_bytes()).is_some());
+    assert!(kept, "the answer is there: {first}");
+    for (name, bytes) in &all {
+        assert_clean("the name of a file", name);
+        let found = memchr::memmem::find(bytes, b"CANARY");
+        assert_eq!(found, None, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn j6_a_panic_message_stands_in_no_span_and_no_figure() {
     let seen = Capture::install();

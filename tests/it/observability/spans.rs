@@ -4,6 +4,77 @@ use blossom::{Blossom, layers::trace::W3c, protocol::Message, sandbox::Sandbox};
 
 use super::{capture::Capture, eventually};
 
+/// A client that does not wait before it asks again.
+fn hasty(sandbox: &Sandbox) -> blossom::Builder {
+    Blossom::builder()
+        .base_url(sandbox.base_url())
+        .backoff(blossom::layers::backoff::Backoff::new(
+            std::time::Duration::ZERO,
+            std::time::Duration::ZERO,
+        ))
+}
+
+#[tokio::test]
+async fn a_request_id_is_sent_with_all_attempts_and_shown() {
+    let sandbox = Sandbox::start().unwrap();
+    let client = hasty(&sandbox).request_ids(true).build().unwrap();
+    let seen = Capture::install();
+
+    let answer = client.text().generate("Tell me of rivers").await.unwrap();
+    let sent = sandbox.requests().pop().unwrap();
+    let id = sent.header("x-request-id").unwrap().to_owned();
+    assert_eq!(id.len(), 32);
+    assert_eq!(answer.request_id(), Some(&*id), "the sandbox gives none");
+    assert!(seen.log().contains(&id), "{}", seen.log());
+
+    let given = client
+        .text()
+        .generate("Again")
+        .header("x-request-id", "mine");
+    given.await.unwrap();
+    let sent = sandbox.requests().pop().unwrap();
+    assert_eq!(sent.header("x-request-id"), Some("mine"));
+
+    let failing = client.text().generate("And again");
+    let failing = failing.header("x-sandbox-fault", "status;code=503");
+    let error = failing.await.unwrap_err();
+    assert_eq!(error.attempts(), 3);
+    let requests = sandbox.requests();
+    let ids: Vec<_> = requests[2..]
+        .iter()
+        .map(|request| request.header("x-request-id").unwrap())
+        .collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(
+        error.request_id(),
+        Some("req_sandbox"),
+        "its own goes before"
+    );
+}
+
+#[tokio::test]
+async fn an_error_without_a_reply_has_the_id_of_the_call() {
+    let client = Blossom::builder()
+        .base_url("http://127.0.0.1:1")
+        .max_attempts(1)
+        .request_ids(true)
+        .build()
+        .unwrap();
+    let call = client.text().generate("Hi").header("x-request-id", "mine");
+    assert_eq!(call.await.unwrap_err().request_id(), Some("mine"));
+    let error = client.text().generate("Hi").await.unwrap_err();
+    assert_eq!(error.request_id().unwrap().len(), 32);
+}
+
+#[tokio::test]
+async fn without_the_setting_no_id_is_sent() {
+    let sandbox = Sandbox::start().unwrap();
+    let client = hasty(&sandbox).build().unwrap();
+    client.text().generate("Hi").await.unwrap();
+    assert_eq!(sandbox.requests()[0].header("x-request-id"), None);
+}
+
 #[tokio::test]
 async fn a_call_and_its_attempt_have_a_span_each_that_say_what_was_used() {
     let sandbox = Sandbox::start().unwrap();

@@ -28,6 +28,12 @@ impl Handle {
         self.limiter.waiting()
     }
 
+    /// How many requests have had to wait so far, all parts together.
+    #[must_use]
+    pub fn waits(&self) -> u64 {
+        self.limiter.waits()
+    }
+
     /// For how many parts quotas are kept at this moment.
     #[must_use]
     pub fn partitions(&self) -> usize {

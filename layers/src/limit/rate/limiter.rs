@@ -322,6 +322,11 @@ impl Limiter {
         lock(&self.state).waiting
     }
 
+    /// Each that waits takes a ticket.
+    pub(super) fn waits(&self) -> u64 {
+        lock(&self.state).next_ticket
+    }
+
     pub(super) fn partitions(&self) -> usize {
         lock(&self.state).parts.len()
     }

@@ -1,6 +1,8 @@
 //! Texts of our own: sentences in ten languages that are put together anew, what this repository says
 //! and how it is written, and what programs produce. Each text is the same in each run.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 /// The least that a text has.
@@ -8,7 +10,7 @@ const BYTES: usize = 64 * 1024;
 
 /// A text of one kind.
 pub struct Text {
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Whether the heuristic may be off by 15 percent only, and not by 25.
     pub strict: bool,
     pub text: String,
@@ -53,8 +55,18 @@ fn repeated(parts: &[&str]) -> String {
     all.repeat(BYTES / all.len() + 1)
 }
 
+/// What stands in a file.
+pub fn of_file(path: String) -> Result<Text, std::io::Error> {
+    let text = std::fs::read(&path)?;
+    Ok(Text {
+        kind: path.into(),
+        strict: false,
+        text: String::from_utf8_lossy(&text).into_owned(),
+    })
+}
+
 pub fn all() -> Vec<Text> {
-    let text = |kind, strict, text| Text { kind, strict, text };
+    let text = |kind: &'static str, strict, text| Text { kind: kind.into(), strict, text };
     vec![
         text("English prose", true, repeated(PROSE)),
         text("English, everyday", true, sentences(1, ENGLISH, " ")),

@@ -1,6 +1,8 @@
 //! Counts tokens three ways: how far the heuristic errs on which kind of text (the table in the
 //! guide), that exact counts are those of `tiktoken-rs`, and what both cost beside the bare crate and
 //! `tiktoken-rs`.
+//!
+//! `tokens FILE..` makes only the table, of files of your own.
 
 mod corpus;
 
@@ -14,8 +16,14 @@ use tiktoken_rs::{CoreBPE, cl100k_base, o200k_base};
 static ALLOCATOR: peers::Counting = peers::Counting;
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let texts = corpus::all();
     let mut report = Report::new();
+    let files: Vec<_> = std::env::args().skip(1).collect();
+    if !files.is_empty() {
+        let texts: Result<Vec<_>, _> = files.into_iter().map(corpus::of_file).collect();
+        errors(&mut report, &texts?);
+        return Ok(report.finish());
+    }
+    let texts = corpus::all();
 
     errors(&mut report, &texts);
 
