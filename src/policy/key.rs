@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{
     HeaderName, Method, Request, Uri,
@@ -6,7 +8,7 @@ use http::{
         USER_AGENT,
     },
 };
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
@@ -35,6 +37,7 @@ use crate::{
 pub struct KeyRequest {
     canonical: CanonicalKey<OtherHeaders>,
     dialect: Dialect,
+    state: Arc<[Finder<'static>; 3]>,
 }
 
 /// The headers that the canonical key does not cover by itself. Most requests have none.
@@ -80,7 +83,22 @@ impl KeyRequest {
         let canonical = CanonicalKey::new()
             .ignoring(["key", "token", "no-cache"])
             .adding(OtherHeaders);
-        Self { canonical, dialect }
+        // An escape may hide a name.
+        let hints = [&b"\"store\""[..], b"\"previous_response_id\"", b"\\u00"];
+        Self {
+            canonical,
+            dialect,
+            state: Arc::new(hints.map(Finder::new)),
+        }
+    }
+
+    /// Whether the answer depends on what the service remembers, or the service is to remember it.
+    fn has_state(&self, body: &[u8]) -> bool {
+        // Nearly no request does: only one that could is parsed.
+        self.state.iter().any(|hint| hint.find(body).is_some())
+            && serde_json::from_slice::<Asked>(body).is_ok_and(|asked| {
+                asked.store == Some(true) || asked.previous_response_id.is_some()
+            })
     }
 }
 
@@ -89,7 +107,7 @@ impl<B: Known> KeyPolicy<B> for KeyRequest {
         if !is_generation(request.method(), request.uri(), self.dialect) {
             return None;
         }
-        if has_state(request.body().bytes()?) {
+        if self.has_state(request.body().bytes()?) {
             return None;
         }
         self.canonical.key(request)
@@ -150,16 +168,6 @@ struct Asked {
     temperature: Option<f64>,
     n: Option<u64>,
     tools: Option<Vec<IgnoredAny>>,
-}
-
-/// Whether the answer depends on what the service remembers, or the service is to remember it.
-fn has_state(body: &[u8]) -> bool {
-    // Nearly no request does: only one that could is parsed. An escape may hide a name.
-    let may = memmem::find(body, b"\"store\"").is_some()
-        || memmem::find(body, b"\"previous_response_id\"").is_some()
-        || memmem::find(body, b"\\u00").is_some();
-    may && serde_json::from_slice::<Asked>(body)
-        .is_ok_and(|asked| asked.store == Some(true) || asked.previous_response_id.is_some())
 }
 
 /// Says of requests of the Blossom protocol whether they have but one answer: a seed other than -1,

@@ -12,7 +12,7 @@ use super::{
     ApiKey, Resolve, Transport,
     connect::{Connector, Dialer, Proxies, Sockets, SystemResolver},
     policy::Policy,
-    service::Shared,
+    service::{Plain, Shared},
 };
 
 /// Sets a [`Transport`] up.
@@ -264,6 +264,7 @@ impl Builder {
             client: builder.build(connector),
             policy,
             authorization,
+            plain: (!self.http2_only).then(Plain::default),
         }))
     }
 

@@ -57,7 +57,27 @@ impl Recording {
     pub const fn len_bytes(&self) -> usize {
         self.len_bytes
     }
+
+    /// Copies the frames into a buffer that holds nothing else, if that is worth it. They usually are
+    /// parts of larger ones, which they keep alive.
+    #[cfg(feature = "_flight")]
+    pub(crate) fn compact(&mut self) {
+        if self.len_bytes > COMPACT_UP_TO {
+            return;
+        }
+        if let [only] = &mut self.frames[..] {
+            *only = Bytes::copy_from_slice(only);
+            return;
+        }
+        let mut all = Bytes::from(self.frames.concat());
+        for frame in &mut self.frames {
+            *frame = all.split_to(frame.len());
+        }
+    }
 }
+
+#[cfg(feature = "_flight")]
+const COMPACT_UP_TO: usize = 64 * 1024;
 
 /// A body that plays a [`Recording`]: the same frames, the same trailers.
 ///

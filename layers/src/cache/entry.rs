@@ -4,7 +4,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
 
 use super::Generation;
@@ -57,6 +56,17 @@ impl Entry {
     /// An empty reply with status 200, stored at `now`, that is never fresh.
     #[must_use]
     pub fn new(key: CacheKey, scope: ScopeDigest, now: Instant) -> Self {
+        Self::of(key, scope, now, Arc::default(), None)
+    }
+
+    /// The same with a body, in a buffer that holds nothing else, and what was learnt from it.
+    pub(super) fn of(
+        key: CacheKey,
+        scope: ScopeDigest,
+        now: Instant,
+        recording: Arc<Recording>,
+        outcome: Option<Outcome>,
+    ) -> Self {
         Self {
             key,
             scope,
@@ -67,8 +77,8 @@ impl Entry {
             tags: Vec::new(),
             status: StatusCode::OK,
             headers: HeaderMap::new(),
-            recording: Arc::default(),
-            outcome: Outcome::default(),
+            recording,
+            outcome: outcome.unwrap_or_default(),
         }
     }
 
@@ -87,10 +97,9 @@ impl Entry {
     /// entry takes the memory that it says.
     #[must_use]
     pub fn recording(mut self, recording: Arc<Recording>) -> Self {
-        self.recording = match compacted(&recording) {
-            Some(compacted) => Arc::new(compacted),
-            None => recording,
-        };
+        let mut recording = Arc::unwrap_or_clone(recording);
+        recording.compact();
+        self.recording = Arc::new(recording);
         self
     }
 
@@ -268,26 +277,6 @@ fn headers_weight(headers: &HeaderMap) -> usize {
     texts + headers.capacity() * HEADER
 }
 
-/// A copy in one buffer, if that is worth it.
-fn compacted(recording: &Recording) -> Option<Recording> {
-    if recording.frames().is_empty() || recording.len_bytes() > COMPACT_UP_TO {
-        return None;
-    }
-    let mut all = BytesMut::with_capacity(recording.len_bytes());
-    for frame in recording.frames() {
-        all.extend_from_slice(frame);
-    }
-    let mut all = all.freeze();
-    let mut compacted = Recording::with_capacity(recording.frames().len());
-    for frame in recording.frames() {
-        compacted.push(all.split_to(frame.len()));
-    }
-    if let Some(trailers) = recording.trailers() {
-        compacted.set_trailers(trailers.clone());
-    }
-    Some(compacted)
-}
-
 /// How long an [`Entry`] may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -345,7 +334,6 @@ pub enum Freshness {
     Dead,
 }
 
-const COMPACT_UP_TO: usize = 64 * 1024;
 // What the parts cost beside their bytes: the allocator's share, reference counts, what was learnt, and
 // the map's node with the room that the map keeps. Counted on entries of one byte, 960 to 1,090 of which
 // are all of it.

@@ -15,6 +15,8 @@ pub(super) struct Courtesy {
 }
 
 impl Landing for Courtesy {
+    const KEEPS: bool = false;
+
     type Note = ();
 
     fn note(&self) {}

@@ -2,6 +2,7 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
+    hash::BuildHasherDefault,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     BoxError,
     sync::{Arc, Mutex, lock},
-    types::{CacheKey, Deadline, SharedDeadline},
+    types::{CacheKey, Deadline, KeyHasher, SharedDeadline},
 };
 
 /// The bounds of a flight.
@@ -75,7 +76,7 @@ pub(crate) struct Flights<L: Landing> {
 
 /// The index of flights, which holds each while it may be joined.
 pub(super) struct Home<L: Landing> {
-    flights: Mutex<HashMap<CacheKey, Arc<Flight<L>>>>,
+    flights: Mutex<HashMap<CacheKey, Arc<Flight<L>>, BuildHasherDefault<KeyHasher>>>,
     // By the first byte of the key, so that others seldom look like one's own.
     landings: [AtomicU64; SHARDS],
 }

@@ -26,6 +26,9 @@ use crate::{
 /// What becomes of a flight beside being read. Both are called at most once, in this order, and not
 /// under a lock that readers wait for.
 pub(crate) trait Landing: Send + 'static {
+    /// Whether replies are kept, and should hold no more memory than their bytes.
+    const KEEPS: bool;
+
     /// What can be told of a flight while it is under way.
     type Note: Send + Sync + 'static;
 
@@ -165,7 +168,7 @@ impl<L: Landing> Flight<L> {
             return Some(craft);
         }
         let mut state = lock(&self.state);
-        let recording = state.recording();
+        let recording = state.recording(L::KEEPS);
         let head = state.head();
         let superseded = state.is_superseded();
         drop(state);

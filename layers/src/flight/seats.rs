@@ -1,9 +1,10 @@
 use crate::types::Deadline;
 
-/// The readers of a flight, by number.
-#[derive(Default)]
+/// The readers of a flight, by number. The one who began it has number 0, which nobody else gets.
 pub(super) struct Seats {
-    all: Vec<Option<Seat>>,
+    // Most flights have one reader, who then needs no list.
+    first: Option<Seat>,
+    others: Vec<Option<Seat>>,
     free: Vec<usize>,
     taken: usize,
 }
@@ -21,35 +22,65 @@ pub(super) struct Seat {
     pub(super) deadline: Option<Deadline>,
 }
 
-impl Seats {
-    pub(super) fn take(&mut self, deadline: Option<Deadline>) -> usize {
-        let seat = Seat {
+impl Seat {
+    const fn new(creator: bool, deadline: Option<Deadline>) -> Self {
+        Self {
             next: 0,
             trailers: false,
             lagged: false,
-            creator: self.all.is_empty(),
+            creator,
             deadline,
-        };
+        }
+    }
+}
+
+impl Seats {
+    /// With the one who begins the flight.
+    pub(super) const fn new(deadline: Option<Deadline>) -> Self {
+        Self {
+            first: Some(Seat::new(true, deadline)),
+            others: Vec::new(),
+            free: Vec::new(),
+            taken: 1,
+        }
+    }
+
+    /// Takes a seat for another.
+    pub(super) fn take(&mut self, deadline: Option<Deadline>) -> usize {
+        let seat = Seat::new(false, deadline);
         self.taken += 1;
         if let Some(free) = self.free.pop()
-            && let Some(place) = self.all.get_mut(free)
+            && let Some(place) = self.others.get_mut(free - 1)
         {
             *place = Some(seat);
             return free;
         }
-        self.all.push(Some(seat));
-        self.all.len() - 1
+        self.others.push(Some(seat));
+        self.others.len()
     }
 
     pub(super) fn leave(&mut self, seat: usize) -> Option<Seat> {
-        let left = self.all.get_mut(seat)?.take()?;
-        self.free.push(seat);
+        let left = self.place(seat)?.take()?;
+        if seat > 0 {
+            self.free.push(seat);
+        }
         self.taken -= 1;
         Some(left)
     }
 
     pub(super) fn get_mut(&mut self, seat: usize) -> Option<&mut Seat> {
-        self.all.get_mut(seat)?.as_mut()
+        self.place(seat)?.as_mut()
+    }
+
+    fn place(&mut self, seat: usize) -> Option<&mut Option<Seat>> {
+        match seat.checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(index) => self.others.get_mut(index),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Seat> {
+        self.first.iter().chain(self.others.iter().flatten())
     }
 
     /// How many there are.
@@ -58,27 +89,25 @@ impl Seats {
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
-        self.all.iter_mut().flatten()
+        self.first
+            .iter_mut()
+            .chain(self.others.iter_mut().flatten())
     }
 
     /// What each reads next.
     pub(super) fn next(&self) -> impl Iterator<Item = usize> {
-        self.all.iter().flatten().map(|seat| seat.next)
+        self.iter().map(|seat| seat.next)
     }
 
     /// How many there are that are not left behind.
     pub(super) fn reading(&self) -> usize {
-        self.all
-            .iter()
-            .flatten()
-            .filter(|seat| !seat.lagged)
-            .count()
+        self.iter().filter(|seat| !seat.lagged).count()
     }
 
     /// The latest deadline, or `None` if one has none.
     pub(super) fn latest_deadline(&self) -> Option<Deadline> {
         let mut latest = None;
-        for seat in self.all.iter().flatten() {
+        for seat in self.iter() {
             latest = latest.max(Some(seat.deadline?));
         }
         latest

@@ -97,14 +97,12 @@ impl State {
         own: Option<Deadline>,
         origin: Origin,
     ) -> Self {
-        let mut seats = Seats::default();
-        seats.take(own);
         Self {
             head: None,
             frames: Frames::Whole(Recording::default()),
             trailers: None,
             end: None,
-            seats,
+            seats: Seats::new(own),
             open: true,
             superseded: false,
             blocked_since: None,
@@ -233,12 +231,16 @@ impl State {
         false
     }
 
-    /// What has come, if it is all there from the first byte on. Stays what readers read.
-    pub(super) fn recording(&mut self) -> Option<Arc<Recording>> {
+    /// What has come, if it is all there from the first byte on, `compact` if it is to be kept. Stays
+    /// what readers read.
+    pub(super) fn recording(&mut self, compact: bool) -> Option<Arc<Recording>> {
         if let Frames::Whole(recording) = &mut self.frames {
             let mut recording = std::mem::take(recording);
             if let Some(trailers) = &self.trailers {
                 recording.set_trailers(trailers.clone());
+            }
+            if compact {
+                recording.compact();
             }
             self.frames = Frames::Landed(Arc::new(recording));
         }

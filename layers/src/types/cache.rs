@@ -47,6 +47,31 @@ impl CacheKey {
     }
 }
 
+/// Takes the bytes of a key nearly as they are: they come from a cryptographic hash.
+#[cfg(feature = "_flight")]
+#[derive(Default)]
+pub(crate) struct KeyHasher(u64);
+
+#[cfg(feature = "_flight")]
+impl std::hash::Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let mut words = bytes.chunks_exact(8);
+        for word in words.by_ref() {
+            let word = word
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+            self.0 = self.0.rotate_left(7) ^ word;
+        }
+        for byte in words.remainder() {
+            self.0 = self.0.rotate_left(7) ^ u64::from(*byte);
+        }
+    }
+}
+
 impl fmt::Display for CacheKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.bytes

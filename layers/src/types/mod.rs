@@ -50,6 +50,8 @@ mod timing;
 mod usage;
 mod warning;
 
+#[cfg(feature = "_flight")]
+pub(crate) use self::cache::KeyHasher;
 #[cfg(any(feature = "metrics", feature = "trace"))]
 pub(crate) use self::describe::{quietly, word};
 #[cfg(feature = "_scope")]

@@ -1,11 +1,9 @@
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc, time::Instant};
 
-use crate::{cache::Entry, types::CacheKey};
+use crate::{
+    cache::Entry,
+    types::{CacheKey, KeyHasher},
+};
 
 /// A map of entries that knows which was used longest ago. Every operation takes constant time.
 ///
@@ -121,29 +119,6 @@ impl Lru {
 
 /// The most entries that can be linked.
 pub(super) const MOST: u32 = u32::MAX;
-
-/// Takes the bytes of a key nearly as they are: they come from a cryptographic hash.
-#[derive(Default)]
-pub(super) struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let mut words = bytes.chunks_exact(8);
-        for word in words.by_ref() {
-            let word = word
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
-            self.0 = self.0.rotate_left(7) ^ word;
-        }
-        for byte in words.remainder() {
-            self.0 = self.0.rotate_left(7) ^ u64::from(*byte);
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
