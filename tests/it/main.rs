@@ -23,6 +23,7 @@ mod memo;
 mod observability;
 mod performance_guide;
 mod recorded;
+mod report;
 mod retry;
 mod round_trip;
 mod sandbox;
