@@ -5,14 +5,15 @@ mod cache;
 mod connection;
 mod from_service;
 mod limits;
+mod shown;
 
-use std::{env, fmt, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
 #[cfg(feature = "cache-memory")]
 pub(crate) use self::cache::PresetCache;
 pub use self::from_service::FromService;
 pub(crate) use self::limits::Limiting;
-use self::{connection::Connection, limits::LimitSettings};
+use self::{connection::Connection, limits::LimitSettings, shown::Origin};
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
     client::Limits,
@@ -88,17 +89,8 @@ enum ApiKeySource {
     Caller,
 }
 
-impl fmt::Debug for ApiKeySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Key(_) => "hidden",
-            Self::Caller => "the caller's",
-        })
-    }
-}
-
-/// What the client and its stack are built with.
-#[derive(Debug, Clone)]
+/// What the client and its stack are built with. Its `Debug` shows the stack.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) head_timeout: Duration,
@@ -131,6 +123,8 @@ pub(crate) struct Settings {
     pub(crate) show_content: ShowContent,
     #[cfg(feature = "decompression")]
     pub(crate) decompression: bool,
+    /// What is shown of the rest, once it is built.
+    origin: Option<Arc<Origin>>,
 }
 
 impl Default for Settings {
@@ -163,6 +157,7 @@ impl Default for Settings {
             show_content: ShowContent::Never,
             #[cfg(feature = "decompression")]
             decompression: false,
+            origin: None,
         }
     }
 }
@@ -409,7 +404,9 @@ impl Builder {
     /// one, a key or a URL that is not legal, timeouts of which one can never fire, or limits that
     /// contradict one another or let nothing through.
     pub fn build(self) -> Result<Blossom> {
+        let origin = self.origin();
         let mut settings = self.settings;
+        settings.origin = Some(origin);
         settings.endpoint = match self.base {
             Base::Endpoint(endpoint) => endpoint,
             Base::Url(url) => Endpoint::new(Dialect::Gen, &url)?,

@@ -6,7 +6,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::header::AUTHORIZATION;
 
-use super::{ApiKeySource, Builder};
+#[cfg(feature = "cache-disk")]
+use super::shown::none;
+use super::{
+    ApiKeySource, Builder,
+    shown::{Values, shown, time},
+};
 #[cfg(feature = "cache-disk")]
 use crate::layers::cache::tier::{DiskTier, TierStack};
 use crate::{
@@ -166,17 +171,31 @@ fn owner(tenant_id: Option<&str>, key: Option<&ApiKeySource>) -> Option<Arc<str>
     Some(owner.into())
 }
 
+impl Caching {
+    /// Its settings, by their names.
+    pub(super) fn values(&self) -> Values {
+        let tenant = self.tenant_id.as_ref();
+        let tenant = tenant.map_or_else(|| "by the key".to_owned(), |tenant| format!("{tenant:?}"));
+        let values = [
+            ("cache", self.on.to_string()),
+            ("cache_bytes", self.bytes.to_string()),
+            ("cache_ttl", time(self.time_to_live)),
+            ("tenant_id", tenant),
+            #[cfg(feature = "cache-disk")]
+            (
+                "cache_dir",
+                self.dir
+                    .as_ref()
+                    .map_or_else(none, |dir| format!("{dir:?}")),
+            ),
+        ];
+        values.into()
+    }
+}
+
 impl fmt::Debug for Caching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Caching");
-        shown
-            .field("cache", &self.on)
-            .field("cache_bytes", &self.bytes)
-            .field("cache_ttl", &self.time_to_live)
-            .field("tenant_id", &self.tenant_id);
-        #[cfg(feature = "cache-disk")]
-        shown.field("cache_dir", &self.dir);
-        shown.finish()
+        shown(f, "Caching", &self.values())
     }
 }
 

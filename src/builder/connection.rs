@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Builder, builder_error};
+use super::{
+    Builder, builder_error,
+    shown::{Values, none, shown, time},
+};
 use crate::{
     Result,
     transport::{self, ApiKey, Transport},
@@ -120,20 +123,30 @@ impl Builder {
     }
 }
 
-/// A proxy may hold a password.
+impl Connection {
+    /// Its settings, by their names. A proxy may hold a password.
+    pub(super) fn values(&self) -> Values {
+        let proxy = self
+            .proxy
+            .as_ref()
+            .map_or_else(none, |_| "hidden".to_owned());
+        let values = [
+            ("connect_timeout", time(self.connect_timeout)),
+            ("proxy", proxy),
+            ("proxy_bypass", format!("{:?}", self.proxy_bypass)),
+            ("proxy_from_env", self.proxy_from_env.to_string()),
+            ("allow_plain_http", format!("{:?}", self.plain_http)),
+            #[cfg(feature = "_tls")]
+            ("root_certificate_pem", self.roots.len().to_string()),
+            #[cfg(all(feature = "native-roots", feature = "_tls"))]
+            ("native_roots", self.native_roots.to_string()),
+        ];
+        values.into()
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Connection");
-        debug
-            .field("connect_timeout", &self.connect_timeout)
-            .field("proxy", &self.proxy.as_ref().map(|_| "hidden"))
-            .field("proxy_bypass", &self.proxy_bypass)
-            .field("proxy_from_env", &self.proxy_from_env)
-            .field("plain_http", &self.plain_http);
-        #[cfg(feature = "_tls")]
-        debug.field("root_certificates", &self.roots.len());
-        #[cfg(all(feature = "native-roots", feature = "_tls"))]
-        debug.field("native_roots", &self.native_roots);
-        debug.finish()
+        shown(f, "Connection", &self.values())
     }
 }
