@@ -63,6 +63,13 @@ pub trait BatchOutput: Clone + Send + 'static {
     fn weight_bytes(&self) -> usize {
         size_of::<Self>()
     }
+
+    /// A copy to be kept for equal inputs to come. One that shares a larger buffer, as parts of what was
+    /// read from a connection do, is copied out of it, so that it takes what it weighs.
+    #[must_use]
+    fn to_kept(&self) -> Self {
+        self.clone()
+    }
 }
 
 /// A call that has not been made yet, and what identifies it.
@@ -183,16 +190,40 @@ impl BatchInput for Vec<Message> {
     }
 }
 
-impl BatchOutput for Image {
-    fn weight_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes().len()
-    }
+/// Writes the same for an image and for speech.
+macro_rules! media_output {
+    ($($name:ident),*) => {$(
+        impl BatchOutput for $name {
+            fn usage(&self) -> Option<Usage> {
+                Self::usage(self)
+            }
+
+            fn cost(&self) -> Option<Nanos> {
+                Self::cost(self)
+            }
+
+            fn cached(&self) -> bool {
+                is_cached(self.cache_status())
+            }
+
+            fn weight_bytes(&self) -> usize {
+                size_of::<Self>() + self.bytes().len()
+            }
+
+            fn to_kept(&self) -> Self {
+                self.in_memory_of_its_own()
+            }
+        }
+    )*};
 }
 
-impl BatchOutput for Speech {
-    fn weight_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes().len()
-    }
+media_output!(Image, Speech);
+
+const fn is_cached(status: Option<CacheStatus>) -> bool {
+    matches!(
+        status,
+        Some(CacheStatus::Hit | CacheStatus::Stale | CacheStatus::Coalesced)
+    )
 }
 
 impl BatchOutput for Text {
@@ -200,11 +231,12 @@ impl BatchOutput for Text {
         Self::usage(self)
     }
 
+    fn cost(&self) -> Option<Nanos> {
+        Self::cost(self)
+    }
+
     fn cached(&self) -> bool {
-        matches!(
-            self.cache_status(),
-            Some(CacheStatus::Hit | CacheStatus::Stale | CacheStatus::Coalesced)
-        )
+        is_cached(self.cache_status())
     }
 
     fn weight_bytes(&self) -> usize {

@@ -126,6 +126,13 @@ macro_rules! media {
                 &self.media.bytes
             }
 
+            /// A copy whose bytes are no part of a larger buffer.
+            pub(crate) fn in_memory_of_its_own(&self) -> Self {
+                let mut copy = self.clone();
+                copy.media.bytes = bytes::Bytes::copy_from_slice(self.bytes());
+                copy
+            }
+
             /// The bytes, taken out; they are not copied.
             #[must_use]
             pub fn into_bytes(self) -> bytes::Bytes {
