@@ -8,8 +8,10 @@
 //! meanwhile. (Inside a runtime that thread is a worker which does nothing else as long: it delays
 //! other tasks, but it never waits for itself.)
 //!
-//! A call costs two thread wake-ups over the async one: the runtime's, and the caller's when its
-//! answer is there. A piece of a stream costs the latter only.
+//! A call costs at most two thread wake-ups over the async one: the runtime's, and the caller's when
+//! its answer is there. A piece of a stream costs the latter only. Measured by `cargo bench --bench
+//! blocking` on two cores of an AMD EPYC virtual machine, 2026-11-25: 1.0 to 1.2 for an answer from the
+//! cache, 1.1 to 1.6 for one that an upstream takes 1 ms to give.
 //!
 //! What has no method here is done by [`block_on`](Blossom::block_on) with the
 //! [async client](Blossom::client) inside.
