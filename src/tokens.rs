@@ -30,6 +30,10 @@ use crate::layers::estimate::{CountTokens, Heuristic};
 ///
 /// Measured for `o200k_base`; how far it errs on which kind of text stands in the
 /// [guide](crate::guide::cost).
+///
+/// ```
+/// assert!((3..=6).contains(&blossom::tokens::estimate("What is a flower?")));
+/// ```
 #[must_use]
 pub fn estimate(text: &str) -> u64 {
     Heuristic::new().count(text)

@@ -54,6 +54,22 @@ const MAX_ROUNDS: usize = 8;
 /// | `system` | none | the model's own manner |
 /// | `history_tokens` | none | the whole history goes with each question |
 /// | `max_rounds` | 8 | a model that asks for tools again and again would never end |
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let mut talk = client
+///     .conversation()
+///     .system("You are helpful")
+///     .model("openai")
+///     .history_tokens(2_000)
+///     .start();
+/// println!("{}", talk.ask("What is Rust?").await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct ConversationBuilder {
@@ -78,6 +94,18 @@ impl ConversationBuilder {
     }
 
     /// The system message. It stands before everything else, and is never trimmed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().system("You are helpful").start();
+    /// println!("{}", talk.ask("What is Rust?").await?);
+    /// assert!(talk.messages().iter().all(|message| message.text() != "You are helpful"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn system(mut self, text: impl Into<String>) -> Self {
         self.system = Some(Message::system(text));
         self
@@ -92,6 +120,17 @@ impl ConversationBuilder {
     ///
     /// Messages that are set here are replaced by those of the conversation, and tools by those that
     /// have a handler, if there is one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().request(|request| request.temperature(0.1).seed(7)).start();
+    /// println!("{}", talk.ask("What is Rust?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request(mut self, change: impl FnOnce(ChatRequest) -> ChatRequest) -> Self {
         self.template = change(self.template);
         self
@@ -148,6 +187,20 @@ impl ConversationBuilder {
     /// What is over is dropped from the history, oldest first: whole questions with all that came of
     /// them, so that no call of a tool is parted from its answer. Never the system message, and never
     /// the question. Default: none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().system("Be brief").history_tokens(30).start();
+    /// for n in 0..5 {
+    ///     talk.ask(format!("Question {n}")).await?;
+    /// }
+    /// assert!(talk.dropped() > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn history_tokens(mut self, tokens: u64) -> Self {
         self.history_tokens = Some(tokens);
         self
@@ -176,6 +229,21 @@ impl ConversationBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Decode`] if it is no such JSON.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// talk.ask("What is Rust?").await?;
+    /// let kept = talk.to_json()?;
+    ///
+    /// let mut later = client.conversation().resume(&kept)?;
+    /// println!("{}", later.ask("And what is it not?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resume(mut self, json: &str) -> Result<Conversation> {
         let saved = Saved::from_json(json)?;
         self.system = self.system.or(saved.system);
@@ -190,6 +258,23 @@ impl ConversationBuilder {
     /// # Errors
     ///
     /// As [`resume`](Self::resume); [`ErrorKind::Io`] if the file cannot be read.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("talk.json");
+    /// let mut talk = client.conversation().start();
+    /// talk.ask("What is Rust?").await?;
+    /// talk.save(&path).await?;
+    ///
+    /// let talk = client.conversation().load(&path).await?;
+    /// assert_eq!(talk.messages().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn load(self, path: impl AsRef<Path> + Send) -> Result<Conversation> {
         let json = saved::read(path.as_ref()).await?;
         self.resume(&json)
@@ -232,6 +317,17 @@ impl Conversation {
     /// # Cancel safety
     ///
     /// Dropping the future leaves the history as it was. What was under way may still be billed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// println!("{}", talk.ask("What is Rust?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn ask(&mut self, question: impl Into<Message>) -> Result<Text> {
         let mut turn = Turn::new(self, question.into());
         loop {
@@ -273,18 +369,59 @@ impl Conversation {
     }
 
     /// Another conversation that goes on from here, as [`Clone`] does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// talk.ask("What is Rust?").await?;
+    /// let mut other = talk.fork();
+    /// other.ask("And Go?").await?;
+    /// assert_eq!((talk.messages().len(), other.messages().len()), (2, 4));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn fork(&self) -> Self {
         self.clone()
     }
 
     /// The history, oldest first, without the system message.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// talk.ask("What is Rust?").await?;
+    /// assert_eq!(talk.messages().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn messages(&self) -> &[Message] {
         &self.history
     }
 
     /// Adds a message to the history as if it had been said: an example to follow, a document.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::protocol::Message;
+    ///
+    /// let mut talk = client.conversation().start();
+    /// talk.push(Message::user("My name is Ada"));
+    /// talk.push(Message::assistant("Hello Ada"));
+    /// println!("{}", talk.ask("What is my name?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn push(&mut self, message: impl Into<Message>) {
         self.history.push(message.into());
     }
@@ -297,6 +434,21 @@ impl Conversation {
     /// Drops the oldest of the history until system message and history have about `tokens` at most,
     /// as [`history_tokens`](ConversationBuilder::history_tokens) does before each question, and says
     /// how many messages were dropped. The newest question and all that came of it stays.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().system("Be brief").start();
+    /// for n in 0..5 {
+    ///     talk.ask(format!("Question {n}")).await?;
+    /// }
+    /// let dropped = talk.trim(30);
+    /// assert!(dropped > 0 && talk.messages().len() == 10 - dropped);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn trim(&mut self, tokens: u64) -> usize {
         let start = trim::start(self.settings.system.as_ref(), &self.history, None, tokens);
         self.drop_oldest(start);
@@ -310,6 +462,18 @@ impl Conversation {
     }
 
     /// What all answers so far took together.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// talk.ask("What is Rust?").await?;
+    /// println!("{} tokens so far", talk.usage().total_tokens);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn usage(&self) -> Usage {
         self.usage
