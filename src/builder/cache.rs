@@ -57,6 +57,18 @@ impl Builder {
     /// Text, chats, pictures and speech are kept whatever the temperature, as the service's own cache
     /// does it; to get another answer, change the seed. For one call there are `.fresh()` and
     /// `.no_store()`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).cache(false).build()?;
+    /// client.text().generate("What is Rust?").await?;
+    /// client.text().generate("What is Rust?").await?;
+    /// assert_eq!(sandbox.count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
     pub const fn cache(mut self, cache: bool) -> Self {
         self.caching.on = cache;
@@ -65,6 +77,14 @@ impl Builder {
 
     /// How many bytes of answers are kept in memory. Default: 64 MiB, which holds some ten thousand
     /// answers of text. What was used longest ago goes first.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = blossom::Blossom::builder().cache_bytes(256 << 20);
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
     pub const fn cache_bytes(mut self, cache_bytes: u64) -> Self {
         self.caching.bytes = cache_bytes;
@@ -73,6 +93,16 @@ impl Builder {
 
     /// How long an answer is kept. Default: 1 h, which outlives a run and a session, and not the
     /// model. `Duration::MAX` is for ever.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let builder = blossom::Blossom::builder().cache_ttl(Duration::from_secs(24 * 3600));
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
     pub const fn cache_ttl(mut self, cache_ttl: Duration) -> Self {
         self.caching.time_to_live = cache_ttl;
@@ -81,6 +111,15 @@ impl Builder {
 
     /// Whose the kept answers are. Default: whoever has the API key, known by a hash of it. With an
     /// id of your own, answers stay when the key changes.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // The key may change; what was answered stays.
+    /// let builder = blossom::Blossom::builder().tenant_id("team-a");
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
     pub fn tenant_id(mut self, tenant_id: impl Into<String>) -> Self {
         self.caching.tenant_id = Some(tenant_id.into());
@@ -98,6 +137,22 @@ impl Builder {
     ///
     /// The folder holds answers as they came, and never a key. One that is full, broken or hangs
     /// costs hits, never calls.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let folder = tempfile::tempdir()?;
+    /// // What was answered is still there after a restart.
+    /// let client = blossom::Blossom::builder()
+    ///     .base_url(sandbox.base_url())
+    ///     .cache_dir(folder.path().join("cache"))
+    ///     .build()?;
+    /// client.text().generate("What is Rust?").await?;
+    /// client.cache().flush().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
     pub fn cache_dir(mut self, cache_dir: impl Into<PathBuf>) -> Self {
         self.caching.dir = Some(cache_dir.into());

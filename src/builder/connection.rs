@@ -70,6 +70,16 @@ impl Connection {
 
 impl Builder {
     /// How long to wait for a connection, TLS included. Default: 10 s.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let builder = blossom::Blossom::builder().connect_timeout(Duration::from_secs(5));
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.connection.connect_timeout = connect_timeout;
         self
@@ -78,6 +88,14 @@ impl Builder {
     /// Sends everything but loopback through the HTTP proxy at `proxy`, by a CONNECT tunnel:
     /// `http://host:port`, or `http://user:password@host:port`. The proxy never sees the key.
     /// Default: none.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = blossom::Blossom::builder().proxy("http://proxy.example:3128").proxy_bypass("intern.example,10.0.0.0/8");
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
         self.connection.proxy = Some(proxy.into());
         self
@@ -99,6 +117,15 @@ impl Builder {
 
     /// Lets requests to `host` go without TLS, beside those to loopback. Key and prompts can be read
     /// by everybody on the way. May be given several times. Default: loopback only.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // A server of your own network, to which no key is sent that matters.
+    /// let builder = blossom::Blossom::builder().base_url("http://models.intern").allow_plain_http("models.intern");
+    /// # builder.build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn allow_plain_http(mut self, host: impl Into<String>) -> Self {
         self.connection.plain_http.push(host.into());
         self

@@ -5,6 +5,19 @@ use serde::{Serialize, Serializer};
 use super::Dialect;
 
 /// How much a reasoning model thinks before it answers.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::ReasoningEffort;
+///
+/// let answer = client.text().chat(["9 * 7?"]).reasoning_effort(ReasoningEffort::Low).await?;
+/// println!("{answer}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -48,6 +61,12 @@ impl fmt::Display for ReasoningEffort {
 }
 
 /// What the model may answer with.
+///
+/// ```
+/// use blossom::protocol::{ChatRequest, Modality};
+///
+/// let request = ChatRequest::new(["Say hello"]).modalities([Modality::Text, Modality::Audio]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -76,6 +95,12 @@ pub enum AudioFormat {
 }
 
 /// How sound is asked for in a chat: a voice and a format.
+///
+/// ```
+/// use blossom::protocol::{AudioFormat, AudioOutput, ChatRequest};
+///
+/// let request = ChatRequest::new(["Say hello"]).audio(AudioOutput::new("nova", AudioFormat::Wav));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct AudioOutput {
     pub(super) voice: String,
@@ -107,6 +132,19 @@ pub enum SearchContext {
 }
 
 /// How much work goes into an image. For the models that know it; the service's default is medium.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::Quality;
+///
+/// let image = client.image().generate("a cat").size(64, 64).quality(Quality::Medium).await?;
+/// # assert!(!image.bytes().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -184,6 +222,12 @@ pub enum Resolution {
 }
 
 /// What ends an answer: one to four texts.
+///
+/// ```
+/// use blossom::protocol::ChatRequest;
+///
+/// let request = ChatRequest::new(["Count"]).stop(["seven", "eight"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Stop(pub(super) Vec<String>);

@@ -90,6 +90,13 @@ impl fmt::Debug for ApiKey {
 }
 
 /// A text that cannot be an API key. It shows nothing of the text.
+///
+/// ```
+/// use blossom::transport::ApiKey;
+///
+/// let error = ApiKey::new("sk_evil\r\nx: 1").unwrap_err();
+/// assert!(!error.to_string().contains("evil"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidKey {
     at: Option<usize>,

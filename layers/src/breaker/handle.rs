@@ -38,6 +38,17 @@ pub struct Snapshot {
 /// work.
 ///
 /// Cheap to clone. It needs no runtime.
+///
+/// ```
+/// use blossom_layers::{breaker::{BreakerLayer, CircuitState}, types::PartitionKey};
+///
+/// let layer = BreakerLayer::new();
+/// let (handle, model) = (layer.handle(), PartitionKey::from("slow-model"));
+/// handle.trip(&model);
+/// assert_eq!(handle.snapshot(&model).state, CircuitState::Open);
+/// handle.reset(&model);
+/// assert_eq!(handle.snapshot(&model).state, CircuitState::Closed);
+/// ```
 #[derive(Debug, Clone)]
 pub struct BreakerHandle {
     circuits: Arc<Circuits>,

@@ -17,6 +17,14 @@ use super::{Clock, Elapsed};
 use crate::{BoxError, timer::Timer, types::Outcome};
 
 /// Applies [`FirstEventTimeout`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::FirstEventTimeoutLayer;
+///
+/// let layer = FirstEventTimeoutLayer::new(Duration::from_secs(300));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct FirstEventTimeoutLayer {
     after: Duration,

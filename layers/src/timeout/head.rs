@@ -18,6 +18,14 @@ use crate::BoxError;
 /// Applies [`HeadTimeout`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::HeadTimeoutLayer;
+///
+/// let layer = HeadTimeoutLayer::new(Duration::from_secs(60));
+/// ```
 #[derive(Clone, Copy)]
 pub struct HeadTimeoutLayer<A = Duration> {
     after: A,

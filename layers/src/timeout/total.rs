@@ -17,6 +17,14 @@ use super::{Clock, Elapsed};
 use crate::{BoxError, timer::Timer, types::Deadline};
 
 /// Applies [`TotalTimeout`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::TotalTimeoutLayer;
+///
+/// let layer = TotalTimeoutLayer::new(Duration::from_secs(120));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TotalTimeoutLayer {
     after: Duration,

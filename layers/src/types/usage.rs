@@ -1,4 +1,11 @@
 /// The tokens that an upstream says a reply took.
+///
+/// ```
+/// use blossom_layers::types::Usage;
+///
+/// let sum = Usage::new(10, 5).saturating_add(Usage::new(1, 1));
+/// assert_eq!((sum.prompt_tokens, sum.total_tokens), (11, 17));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {
