@@ -22,7 +22,7 @@ use super::{
 /// decoder.push("data: Hel".into());
 /// assert!(decoder.next_event()?.is_none(), "it is not whole yet");
 /// decoder.push("lo\n\n".into());
-/// assert_eq!(decoder.next_event()?.ok_or("now it is")?.data(), "Hello");
+/// assert_eq!(decoder.next_event()?.ok_or("now it is")?.data(), b"Hello");
 /// # Ok(())
 /// # }
 /// ```
