@@ -122,7 +122,7 @@ impl Builder {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// // A server of your own network, to which no key is sent that matters.
     /// let builder = blossom::Blossom::builder().base_url("http://models.intern").allow_plain_http("models.intern");
-    /// # builder.build()?;
+    /// # builder.without_api_key().build()?;
     /// # Ok(())
     /// # }
     /// ```

@@ -45,6 +45,20 @@ use crate::{
 ///
 /// A clone is a fork: both go on from here, each with a history of its own. `Debug` shows how much
 /// there is, never what.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let mut talk = client.conversation().system("You are helpful").start();
+/// talk.ask("What is Rust?").await?;
+/// let mut other = talk.clone(); // a fork
+/// println!("{}", other.ask("And Go?").await?);
+/// assert_eq!((talk.messages().len(), other.messages().len()), (2, 4));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Conversation {
     settings: ConversationBuilder,

@@ -119,6 +119,19 @@ pub enum Capability {
 }
 
 /// A model of the service.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// for model in client.models().await?.iter() {
+///     let price = model.price_per_million("completionTextTokens");
+///     println!("{}: {:?}, {} for a million", model.id(), model.title(), price.unwrap_or_default());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
     id: String,

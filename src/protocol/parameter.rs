@@ -78,6 +78,12 @@ pub enum Modality {
 }
 
 /// The encoding of sound inside a chat.
+///
+/// ```
+/// use blossom::protocol::{AudioFormat, AudioOutput};
+///
+/// let output = AudioOutput::new("nova", AudioFormat::Mp3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -119,6 +125,12 @@ impl AudioOutput {
 }
 
 /// How much of the web a searching model reads into its context.
+///
+/// ```
+/// use blossom::protocol::{ChatRequest, SearchContext};
+///
+/// let request = ChatRequest::new(["What is new?"]).search_context(SearchContext::Low);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -179,6 +191,12 @@ impl fmt::Display for Quality {
 }
 
 /// The shape of a video.
+///
+/// ```
+/// use blossom::protocol::{AspectRatio, ImageRequest};
+///
+/// let request = ImageRequest::new("a cat").aspect_ratio(AspectRatio::Landscape);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AspectRatio {
@@ -198,6 +216,12 @@ impl fmt::Display for AspectRatio {
 }
 
 /// A size by its usual name.
+///
+/// ```
+/// use blossom::protocol::{ImageRequest, Resolution};
+///
+/// let request = ImageRequest::new("a cat").resolution(Resolution::K1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Resolution {

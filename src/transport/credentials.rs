@@ -129,6 +129,16 @@ impl error::Error for InvalidKey {}
 ///
 /// Innermost, directly outside the transport, so that no other layer ever sees the key.
 /// [`Builder::api_key`](super::Builder::api_key) does the same without a layer.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::transport::{ApiKey, AuthLayer};
+/// use tower_layer::Layer as _;
+///
+/// let service = AuthLayer::new(&ApiKey::new("sk_mine")?)?.layer("any service");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AuthLayer {
     authorization: HeaderValue,

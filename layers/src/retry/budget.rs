@@ -51,6 +51,12 @@ struct State {
 }
 
 /// What a [`Budget`] has counted.
+///
+/// ```
+/// use blossom_layers::retry::Budget;
+///
+/// println!("{:?}", Budget::new(10, 10).stats());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct BudgetStats {

@@ -50,6 +50,14 @@ impl<S> Layer<S> for TotalTimeoutLayer {
 }
 
 /// Gives up on a reply that has not ended in time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::TotalTimeout;
+///
+/// let service = TotalTimeout::new("any service", Duration::from_secs(60));
+/// ```
 #[derive(Debug, Clone)]
 pub struct TotalTimeout<S> {
     inner: S,

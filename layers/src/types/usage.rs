@@ -23,6 +23,12 @@ pub struct Usage {
 
 impl Usage {
     /// A usage of `prompt_tokens` and `completion_tokens`, without details.
+    ///
+    /// ```
+    /// use blossom_layers::types::Usage;
+    ///
+    /// assert_eq!(Usage::new(10, 5).total_tokens, 15);
+    /// ```
     #[must_use]
     pub const fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
         Self {
