@@ -313,21 +313,6 @@ impl Blossom {
     /// client without [`prices`](Builder::prices), or over a stack of your own.
     ///
     /// Clones of a client share their books; two that were built do not.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
-    /// use blossom::policy::Prices;
-    ///
-    /// let prices = Prices::from_models(&client.models().await?);
-    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).prices(prices).build()?;
-    /// client.text().chat(["What is Rust?"]).model("openai").await?;
-    /// println!("{} spent", client.spend().ok_or("prices are known")?.totals().spent);
-    /// # Ok(())
-    /// # }
-    /// ```
     #[must_use]
     pub fn spend(&self) -> Option<&spend::Handle> {
         self.shared.settings.spend.as_ref()

@@ -189,7 +189,7 @@ fn of_error(error: &(dyn Error + 'static)) -> Class {
 /// ```
 /// use blossom::{layers::breaker::BreakerLayer, policy::{ByModel, ClassifyHealth}};
 ///
-/// let layer = BreakerLayer::new().partition(ByModel).classify(ClassifyHealth);
+/// let layer = BreakerLayer::new().partition(ByModel::default()).classify(ClassifyHealth);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClassifyHealth;

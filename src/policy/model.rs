@@ -12,13 +12,6 @@ use crate::layers::{
 /// The model is what the request asks for, in the query or in the JSON body; a request that names none
 /// belongs to the part of its authority. It is found without parsing: the first member of that name that
 /// is a text counts.
-///
-/// ```
-/// use blossom::{layers::breaker::BreakerLayer, policy::ByModel};
-///
-/// // A model that fails is left alone; the others are not.
-/// let layer = BreakerLayer::new().partition(ByModel);
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ByModel;
 
