@@ -5,14 +5,15 @@ mod cache;
 mod connection;
 mod from_service;
 mod limits;
+mod shown;
 
-use std::{env, fmt, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
 #[cfg(feature = "cache-memory")]
 pub(crate) use self::cache::PresetCache;
 pub use self::from_service::FromService;
 pub(crate) use self::limits::Limiting;
-use self::{connection::Connection, limits::LimitSettings};
+use self::{connection::Connection, limits::LimitSettings, shown::Origin};
 use crate::{
     Blossom, Dialect, Endpoint, Error, ErrorKind, Result,
     client::Live,
@@ -30,42 +31,7 @@ use crate::{
 
 /// Begins a client with the preset; see [`Blossom::builder`].
 ///
-/// Every setting can be left alone.
-///
-/// | setting | default | why |
-/// | --- | --- | --- |
-/// | `connect_timeout` | 10 s | a host that is up answers sooner |
-/// | `head_timeout` | 60 s | the head of a stream comes before the generation |
-/// | `unary_timeout` | 300 s | the head of any other reply comes after it |
-/// | `first_event_timeout` | 300 s | a reasoning model may think for minutes |
-/// | `idle_timeout` | 300 s | and may do so again in the middle |
-/// | `warn_prompt_tokens` | 1,000 | a prompt that is longer is often so by accident, and only a warning follows |
-/// | `max_prompt_tokens`, `clamp_max_tokens` | none | how much is too much, only you know |
-/// | `prices`, `spend_limit` | none | prices change, and are the service's to tell: see [`Prices::from_models`] |
-/// | `total_timeout` | none | a healthy stream may take any time |
-/// | `max_unread` | 60 s | an unread stream holds a connection, and on some accounts the only slot |
-/// | `max_attempts` | 3 | what has failed thrice will mostly fail a fourth time |
-/// | `retry_budget` | 10 % of the calls, and no fewer than 10, in any 10 s | an upstream that is down must not get thrice its load |
-/// | `backoff` | full jitter of 500 ms, doubling to 8 s | most trouble is over in seconds |
-/// | `breaker` | half of at least 20 calls in 30 s, or 10 in a row; open for 15 s; 3 probes | nobody should wait for what is down |
-/// | `max_in_flight` | 64 | enough for any one program, to the end of each body |
-/// | `max_waiting` | 16,384 | thousands of prompts may be gathered at once, and memory has an end |
-/// | `requests_per_minute`, `tokens_per_minute`, `quotas` | none | never guessed from the key |
-/// | `max_request_bytes` | 1 MiB | a larger body is sent as a stream, once |
-/// | `max_response_bytes` | 64 MiB | the most of a reply that is no stream |
-/// | `cache` | on | an equal request has an equal answer, at once and for nothing |
-/// | `cache_bytes`, `cache_ttl` | 64 MiB, 1 h | some ten thousand texts; longer than a session |
-/// | `cache_dir` | none | nothing is written that was not asked for |
-/// | `tenant_id` | by the key | whose the kept answers are |
-/// | `propagate_trace` | off | tells the upstream which requests belong together |
-/// | `trace_content` | off | prompts are personal data |
-/// | `request_ids` | off | the service names requests itself |
-/// | `decompression` | off | answers are small; over a slow line it is worth its CPU |
-/// | `proxy`, `proxy_bypass`, `proxy_from_env` | none | the environment is not looked at unless asked |
-/// | `allow_plain_http` | loopback | a key without TLS can be read on the way |
-/// | `root_certificate_pem`, `native_roots` | Mozilla's list | the same everywhere |
-///
-/// A timeout of `Duration::MAX` is none.
+#[doc = include_str!("builder/settings.md")]
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
@@ -89,17 +55,8 @@ enum ApiKeySource {
     Caller,
 }
 
-impl fmt::Debug for ApiKeySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Key(_) => "hidden",
-            Self::Caller => "the caller's",
-        })
-    }
-}
-
-/// What the client and its stack are built with.
-#[derive(Debug, Clone)]
+/// What the client and its stack are built with. Its `Debug` shows the stack.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) head_timeout: Duration,
@@ -131,6 +88,8 @@ pub(crate) struct Settings {
     pub(crate) request_ids: bool,
     #[cfg(feature = "decompression")]
     pub(crate) decompression: bool,
+    /// What is shown of the rest, once it is built.
+    origin: Option<Arc<Origin>>,
 }
 
 impl Default for Settings {
@@ -163,6 +122,7 @@ impl Default for Settings {
             request_ids: false,
             #[cfg(feature = "decompression")]
             decompression: false,
+            origin: None,
         }
     }
 }
@@ -414,7 +374,9 @@ impl Builder {
     /// one, a key or a URL that is not legal, timeouts of which one can never fire, or limits that
     /// contradict one another or let nothing through.
     pub fn build(self) -> Result<Blossom> {
+        let origin = self.origin();
         let mut settings = self.settings;
+        settings.origin = Some(origin);
         settings.endpoint = match self.base {
             Base::Endpoint(endpoint) => endpoint,
             Base::Url(url) => Endpoint::new(Dialect::Gen, &url)?,

@@ -43,6 +43,25 @@ struct Inner {
 }
 
 /// What kind of failure an [`Error`] is.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::ErrorKind;
+///
+/// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=402");
+/// let error = call.await.unwrap_err();
+/// match error.kind() {
+///     ErrorKind::Payment => println!("top up: {error}"),
+///     ErrorKind::RateLimited => println!("wait {:?}", error.retry_after()),
+///     kind => println!("{kind:?}: {error}"),
+/// }
+/// # assert_eq!(error.kind(), ErrorKind::Payment);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -189,6 +208,17 @@ impl Error {
     /// Whether the same request may succeed when it is sent again.
     ///
     /// It says nothing about what has been paid: a stream that broke may have been billed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=400");
+    /// assert!(!call.await.unwrap_err().is_retryable());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.inner
@@ -197,6 +227,17 @@ impl Error {
     }
 
     /// The status of the upstream's answer, if there was one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=400");
+    /// assert_eq!(call.await.unwrap_err().status().ok_or("it was answered")?, 400);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.inner.status
@@ -217,6 +258,17 @@ impl Error {
     }
 
     /// How often the request was sent, or it was tried to connect for it; 0 if that never was.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=400");
+    /// assert_eq!(call.await.unwrap_err().attempts(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.inner.attempts
@@ -229,6 +281,18 @@ impl Error {
     }
 
     /// What a stream had delivered before it broke.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let cut = client.text().chat(["A story"]).header("x-sandbox-fault", "cut;after-events=3");
+    /// let error = cut.stream().await?.finish().await.unwrap_err();
+    /// println!("as far as it came: {}", error.partial().ok_or("it began")?.content());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn partial(&self) -> Option<&Partial> {
         self.inner.partial.as_ref()

@@ -30,12 +30,23 @@ use crate::layers::estimate::{CountTokens, Heuristic};
 ///
 /// Measured for `o200k_base`; how far it errs on which kind of text stands in the
 /// [guide](crate::guide::cost).
+///
+/// ```
+/// assert!((3..=6).contains(&blossom::tokens::estimate("What is a flower?")));
+/// ```
 #[must_use]
 pub fn estimate(text: &str) -> u64 {
     Heuristic::new().count(text)
 }
 
 /// Begins to estimate a text that comes in parts, such as a stream.
+///
+/// ```
+/// let mut tally = blossom::tokens::tally();
+/// tally.push("What is ");
+/// tally.push("a flower?");
+/// assert!(tally.tokens() > 3);
+/// ```
 #[must_use]
 pub const fn tally() -> HeuristicTally {
     Heuristic::new().tally()
@@ -56,6 +67,13 @@ pub fn count(text: &str, encoding: Encoding) -> u64 {
 }
 
 /// Begins to count a text that comes in parts, exactly.
+///
+/// ```
+/// let mut tally = blossom::tokens::tally_exactly(blossom::tokens::Encoding::O200kBase);
+/// tally.push("hello");
+/// tally.push(" world");
+/// assert_eq!(tally.tokens(), 2);
+/// ```
 #[cfg(feature = "tokens-bpe")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokens-bpe")))]
 #[must_use]

@@ -43,6 +43,27 @@ pub trait BatchInput: Send + 'static {
 }
 
 /// What a call of a batch gives. Cloned for inputs that are equal.
+///
+/// ```
+/// use blossom::{batch::BatchOutput, layers::types::Usage};
+///
+/// /// A summary, and what it took.
+/// #[derive(Clone)]
+/// struct Summary {
+///     text: String,
+///     usage: Option<Usage>,
+/// }
+///
+/// impl BatchOutput for Summary {
+///     fn usage(&self) -> Option<Usage> {
+///         self.usage
+///     }
+///
+///     fn weight_bytes(&self) -> usize {
+///         size_of::<Self>() + self.text.len()
+///     }
+/// }
+/// ```
 pub trait BatchOutput: Clone + Send + 'static {
     /// The tokens that it took, if they are known.
     fn usage(&self) -> Option<Usage> {
@@ -63,9 +84,46 @@ pub trait BatchOutput: Clone + Send + 'static {
     fn weight_bytes(&self) -> usize {
         size_of::<Self>()
     }
+
+    /// A copy to be kept for equal inputs to come. One that shares a larger buffer, as parts of what was
+    /// read from a connection do, is copied out of it, so that it takes what it weighs.
+    #[must_use]
+    fn to_kept(&self) -> Self {
+        self.clone()
+    }
 }
 
 /// A call that has not been made yet, and what identifies it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::batch::{BatchInput, BatchOutput, Prepared};
+///
+/// #[derive(Clone)]
+/// struct Length(usize);
+///
+/// impl BatchOutput for Length {}
+///
+/// /// A prompt, of whose answer only the length is of interest.
+/// struct Measure(&'static str);
+///
+/// impl BatchInput for Measure {
+///     type Output = Length;
+///
+///     fn prepare(self, client: &blossom::Blossom) -> Prepared<Length> {
+///         let call = client.text().generate(self.0);
+///         Prepared::new(async move { Ok(Length(call.await?.content().len())) })
+///     }
+/// }
+///
+/// let lengths = client.batch(["one", "two"].map(Measure)).run().await;
+/// assert!(lengths.into_iter().all(|length| length.is_ok_and(|length| length.0 > 0)));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Prepared<T> {
     pub(super) identity: Option<Identity>,
     pub(super) call: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
@@ -183,16 +241,40 @@ impl BatchInput for Vec<Message> {
     }
 }
 
-impl BatchOutput for Image {
-    fn weight_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes().len()
-    }
+/// Writes the same for an image and for speech.
+macro_rules! media_output {
+    ($($name:ident),*) => {$(
+        impl BatchOutput for $name {
+            fn usage(&self) -> Option<Usage> {
+                Self::usage(self)
+            }
+
+            fn cost(&self) -> Option<Nanos> {
+                Self::cost(self)
+            }
+
+            fn cached(&self) -> bool {
+                is_cached(self.cache_status())
+            }
+
+            fn weight_bytes(&self) -> usize {
+                size_of::<Self>() + self.bytes().len()
+            }
+
+            fn to_kept(&self) -> Self {
+                self.in_memory_of_its_own()
+            }
+        }
+    )*};
 }
 
-impl BatchOutput for Speech {
-    fn weight_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes().len()
-    }
+media_output!(Image, Speech);
+
+const fn is_cached(status: Option<CacheStatus>) -> bool {
+    matches!(
+        status,
+        Some(CacheStatus::Hit | CacheStatus::Stale | CacheStatus::Coalesced)
+    )
 }
 
 impl BatchOutput for Text {
@@ -200,11 +282,12 @@ impl BatchOutput for Text {
         Self::usage(self)
     }
 
+    fn cost(&self) -> Option<Nanos> {
+        Self::cost(self)
+    }
+
     fn cached(&self) -> bool {
-        matches!(
-            self.cache_status(),
-            Some(CacheStatus::Hit | CacheStatus::Stale | CacheStatus::Coalesced)
-        )
+        is_cached(self.cache_status())
     }
 
     fn weight_bytes(&self) -> usize {

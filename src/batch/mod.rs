@@ -80,6 +80,17 @@ impl Blossom {
     /// Makes many calls, a few at a time: prompts, conversations, or calls of any kind.
     ///
     /// See [`Batch`] for what it promises and for an example.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let results = client.batch(["What is Rust?", "What is Tower?"]).run().await;
+    /// assert_eq!(results.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn batch<I>(&self, inputs: I) -> Batch<I::IntoIter>
     where
         I: IntoIterator<Item: BatchInput>,
@@ -100,6 +111,18 @@ impl<I: Iterator<Item: BatchInput>> Batch<I> {
     ///
     /// More hides more latency, up to what the service allows; the client's own limits hold as well.
     /// 0 would run nothing, and is refused: every result is then an [`ErrorKind::InvalidRequest`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let prompts = (0..20).map(|n| format!("Prompt {n}"));
+    /// client.batch(prompts).concurrency(5).run().await;
+    /// assert!(sandbox.max_in_flight() <= 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
@@ -110,6 +133,17 @@ impl<I: Iterator<Item: BatchInput>> Batch<I> {
     /// It runs on a thread of its own and gets the newest state: one that is slow misses states, one
     /// that panics gets no more, and neither stalls the batch. The end of the batch waits for it to
     /// see the last state, for a second at most.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let batch = client.batch(["one", "two"]);
+    /// batch.on_progress(|progress| println!("{} of {:?}", progress.done, progress.total)).run().await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_progress(mut self, observer: impl FnMut(Progress) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
@@ -128,6 +162,22 @@ impl<I: Iterator<Item: BatchInput>> Batch<I> {
     /// If the file cannot be used, is no checkpoint, or is in use by another batch, nothing is called,
     /// and every result is an [`ErrorKind::Io`]. If it cannot be written later on, the batch goes on
     /// without, and says so in [`Progress::checkpoint_failed`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("batch.jsonl");
+    /// let prompts = ["one", "two", "three"];
+    /// client.batch(prompts.into_iter().take(2)).checkpoint(&path).run().await;
+    /// // Killed here, say. The next run asks for what is missing.
+    /// client.batch(prompts).checkpoint(&path).run().await;
+    /// assert_eq!(sandbox.count(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn checkpoint(mut self, path: impl Into<PathBuf>) -> Self
     where
         Output<I>: serde::Serialize + serde::de::DeserializeOwned,
@@ -158,6 +208,16 @@ impl<I: Iterator<Item: BatchInput>> Batch<I> {
     /// Shows a bar on the terminal: how many are done, how fast, and how long the rest takes.
     ///
     /// It takes the place of [`on_progress`](Self::on_progress).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.batch(["one", "two"]).progress_bar().run().await;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "progress")]
     #[cfg_attr(docsrs, doc(cfg(feature = "progress")))]
     pub fn progress_bar(self) -> Self {
@@ -168,6 +228,19 @@ impl<I: Iterator<Item: BatchInput>> Batch<I> {
     ///
     /// Calls that were started go on while nobody reads, and no new ones are started. Dropping the
     /// stream aborts them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut batch = client.batch(["one", "two"]).start();
+    /// while let Some(item) = batch.next().await {
+    ///     println!("{}: {}", item.index, item.result?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start(self) -> BatchStream<I> {
         BatchStream::new(self)
     }
@@ -178,6 +251,18 @@ impl<I: Iterator<Item: BatchInput>> Batch<I> {
     ///
     /// Dropping the future loses the results that it holds; use
     /// [`cancel_when`](Self::cancel_when) to keep them, or a [`checkpoint`](Self::checkpoint).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// for result in client.batch(["one", "two"]).run().await {
+    ///     println!("{}", result?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn run(self) -> Vec<Result<Output<I>>> {
         let mut results = Vec::new();
         let mut stream = self.start();

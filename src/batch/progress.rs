@@ -5,6 +5,23 @@ use std::time::Duration;
 use crate::layers::types::Nanos;
 
 /// How far a batch is.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let mut batch = client.batch(["one", "two", "one"]).start();
+/// while let Some(item) = batch.next().await {
+///     item.result?;
+/// }
+///
+/// let progress = batch.progress();
+/// assert_eq!((progress.done, progress.failed, progress.cached), (3, 0, 1));
+/// assert!(progress.tokens > 0 && progress.rate() > 0.0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -28,6 +45,10 @@ pub struct Progress {
 
 impl Progress {
     /// Results for each second so far.
+    ///
+    /// ```
+    /// assert_eq!(blossom::Progress::default().rate(), 0.0);
+    /// ```
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate is an estimate")]
     pub fn rate(&self) -> f64 {
@@ -40,6 +61,11 @@ impl Progress {
     }
 
     /// How long the rest takes at the rate so far; `None` where the end is not known yet.
+    ///
+    /// ```
+    /// // Nothing is done yet: nobody knows.
+    /// assert_eq!(blossom::Progress::default().time_left(), None);
+    /// ```
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         let left = self.total?.saturating_sub(self.done);

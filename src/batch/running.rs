@@ -24,6 +24,22 @@ use crate::{
 };
 
 /// A result of a batch.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let mut batch = client.batch(["one", "two"]).start();
+/// while let Some(item) = batch.next().await {
+///     match item.result {
+///         Ok(answer) => println!("{}: {answer}", item.index),
+///         Err(error) => eprintln!("{}: {error}", item.index),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BatchItem<T> {
@@ -38,6 +54,22 @@ pub struct BatchItem<T> {
 /// # Cancel safety
 ///
 /// `next` can be dropped and called again. Dropping the stream aborts what is under way.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// // An endless input is taken only as fast as it is read.
+/// let prompts = (0..).map(|n| format!("Prompt {n}"));
+/// let mut batch = client.batch(prompts).concurrency(2).start();
+/// for _ in 0..5 {
+///     let item = batch.next().await.ok_or("it has no end")?;
+///     println!("{}", item.result?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct BatchStream<I: Iterator<Item: BatchInput>> {
     client: Blossom,
     inputs: Option<I>,
@@ -112,6 +144,18 @@ impl<I: Iterator<Item: BatchInput>> BatchStream<I> {
     }
 
     /// How far it is.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut batch = client.batch(["one", "two"]).start();
+    /// batch.next().await.ok_or("it has two")?.result?;
+    /// assert_eq!(batch.progress().done, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn progress(&self) -> Progress {
         self.progress
@@ -119,6 +163,24 @@ impl<I: Iterator<Item: BatchInput>> BatchStream<I> {
 
     /// Takes no more inputs and aborts what is under way. Results that are there are still given, and
     /// those that were aborted as [`ErrorKind::Canceled`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut batch = client.batch((0..100).map(|n| format!("Prompt {n}"))).start();
+    /// let first = batch.next().await.ok_or("it has one")?;
+    /// batch.cancel();
+    /// assert!(first.result.is_ok());
+    /// let mut left = 0;
+    /// while batch.next().await.is_some() {
+    ///     left += 1;
+    /// }
+    /// assert!(left < 20, "only what was under way");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cancel(&mut self) {
         self.canceled = true;
         self.tasks.abort_all();

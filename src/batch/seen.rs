@@ -66,7 +66,7 @@ impl<T: BatchOutput> Seen<T> {
     fn keep(&mut self, identity: Identity, result: &T) {
         self.bytes += result.weight_bytes();
         self.order.push_back(identity);
-        self.results.insert(identity, result.clone());
+        self.results.insert(identity, result.to_kept());
         while self.order.len() > MAX_RESULTS || self.bytes > MAX_BYTES {
             let Some(oldest) = self.order.pop_front() else {
                 break;

@@ -19,6 +19,21 @@ use crate::{
 /// `.await`.
 ///
 /// It owns a clone of the client: it can be stored, and moved to another thread.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+/// let call = client.text().generate("What is Rust?").max_tokens(50);
+/// let thread = std::thread::spawn({
+///     let call = call.clone();
+///     move || call.seed(2).send()
+/// });
+/// println!("{}", call.seed(1).send()?);
+/// println!("{}", thread.join().map_err(|_| "it has panicked")??);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a call does nothing until it is sent"]
 pub struct Call<C> {
@@ -32,6 +47,17 @@ impl<C> Call<C> {
     }
 
     /// The async call inside, to be awaited elsewhere.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let call = client.text().generate("What is Rust?").into_inner();
+    /// let answer = client.block_on(async move { call.await })??;
+    /// # assert!(!answer.content().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_inner(self) -> C {
         self.call
     }
@@ -51,6 +77,16 @@ where
     /// # Errors
     ///
     /// Those of the async call.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let answer = client.text().generate("What is Rust?").send()?;
+    /// println!("{answer}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send(self) -> Result<T> {
         let Self { workers, call } = self;
         workers.wait(async move { call.await })?
@@ -174,6 +210,17 @@ macro_rules! streams {
             /// # Errors
             ///
             /// Those of the async call.
+            ///
+            /// ```
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+            /// for delta in client.text().generate("Write a story").stream()? {
+            ///     print!("{}", delta?);
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn stream(self) -> Result<TextStream> {
                 let Self { workers, call } = self;
                 let inner = workers.wait(async move { call.stream().await })??;
@@ -202,6 +249,16 @@ streams!(Generate, Chat);
 
 impl Call<Generate> {
     /// The same as a chat, to set what only a chat has.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let call = client.text().generate("What is Rust?").into_chat().max_tokens(20);
+    /// println!("{}", call.send()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_chat(self) -> Call<Chat> {
         self.map(Generate::into_chat)
     }
@@ -213,6 +270,17 @@ impl Call<Draw> {
     /// # Errors
     ///
     /// As [`Draw::url`](crate::client::Draw::url).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let url = client.image().generate("a cat").size(64, 64).url()?;
+    /// assert!(url.contains("width=64"));
+    /// assert_eq!(sandbox.count(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn url(&self) -> Result<String> {
         self.call.url()
     }

@@ -8,8 +8,10 @@
 //! meanwhile. (Inside a runtime that thread is a worker which does nothing else as long: it delays
 //! other tasks, but it never waits for itself.)
 //!
-//! A call costs two thread wake-ups over the async one: the runtime's, and the caller's when its
-//! answer is there. A piece of a stream costs the latter only.
+//! A call costs at most two thread wake-ups over the async one: the runtime's, and the caller's when
+//! its answer is there. A piece of a stream costs the latter only. Measured by `cargo bench --bench
+//! blocking` on two cores of an AMD EPYC virtual machine, 2026-11-25: 1.0 to 1.2 for an answer from the
+//! cache, 1.1 to 1.6 for one that an upstream takes 1 ms to give.
 //!
 //! What has no method here is done by [`block_on`](Blossom::block_on) with the
 //! [async client](Blossom::client) inside.
@@ -59,6 +61,21 @@ use crate::{Builder, Endpoint, Result, client::Models};
 ///
 /// Cheap to clone, and clones share everything: connections, limits, caches, and the thread
 /// that makes the calls. It ends with the last clone.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+/// let threads = ["one", "two", "three"].map(|topic| {
+///     let client = client.clone();
+///     std::thread::spawn(move || client.text().generate(topic).send())
+/// });
+/// for thread in threads {
+///     println!("{}", thread.join().map_err(|_| "it has panicked")??);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Blossom {
     client: crate::Blossom,
@@ -84,6 +101,21 @@ impl Blossom {
     /// # Errors
     ///
     /// [`ErrorKind::Builder`](crate::ErrorKind::Builder) if no thread can be had.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Blossom, Dialect, Endpoint, blocking, transport::Transport};
+    ///
+    /// // A stack of your own, here of one layer.
+    /// let client = Blossom::from_service(Transport::builder().build()?)
+    ///     .endpoint(Endpoint::new(Dialect::Gen, sandbox.base_url())?)
+    ///     .build();
+    /// let client = blocking::Blossom::new(client)?;
+    /// println!("{}", client.text().generate("What is Rust?").send()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(client: crate::Blossom) -> Result<Self> {
         Ok(Self {
             client,
@@ -92,36 +124,96 @@ impl Blossom {
     }
 
     /// The async client inside, for what has no method here; see [`block_on`](Self::block_on).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// client.text().generate("What is Rust?").send()?;
+    /// client.text().generate("What is Rust?").send()?;
+    /// assert_eq!(client.client().cache().stats().hits, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn client(&self) -> &crate::Blossom {
         &self.client
     }
 
     /// Where its calls go. `Display` shows the base URL.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// assert_eq!(client.endpoint().to_string(), sandbox.base_url());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         self.client.endpoint()
     }
 
     /// Text calls.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let answer = client.text().chat(["What is Rust?"]).temperature(0.1).send()?;
+    /// println!("{answer}");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn text(&self) -> TextCalls<'_> {
         TextCalls::new(self)
     }
 
     /// Image calls.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let image = client.image().generate("a cat").size(64, 64).send()?;
+    /// assert_eq!(image.content_type(), "image/jpeg");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn image(&self) -> ImageCalls<'_> {
         ImageCalls::new(self)
     }
 
     /// Audio calls.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let speech = client.audio().speak("Hello").voice("nova").send()?;
+    /// assert!(!speech.bytes().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn audio(&self) -> AudioCalls<'_> {
         AudioCalls::new(self)
     }
 
     /// The text models of the service.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let models = client.models().send()?;
+    /// println!("{} models", models.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn models(&self) -> Call<Models> {
         self.call(self.client.models())
     }
@@ -166,6 +258,15 @@ impl Builder {
     /// # Errors
     ///
     /// As [`build`](Self::build); also if the thread of its runtime cannot be had.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// println!("{}", client.text().generate("What is Rust?").send()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
     pub fn build_blocking(self) -> Result<Blossom> {
         Blossom::new(self.build()?)

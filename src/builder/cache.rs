@@ -6,7 +6,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::header::AUTHORIZATION;
 
-use super::{ApiKeySource, Builder};
+#[cfg(feature = "cache-disk")]
+use super::shown::none;
+use super::{
+    ApiKeySource, Builder,
+    shown::{Values, shown, time},
+};
 #[cfg(feature = "cache-disk")]
 use crate::layers::cache::tier::{DiskTier, TierStack};
 use crate::{
@@ -52,6 +57,18 @@ impl Builder {
     /// Text, chats, pictures and speech are kept whatever the temperature, as the service's own cache
     /// does it; to get another answer, change the seed. For one call there are `.fresh()` and
     /// `.no_store()`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).cache(false).build()?;
+    /// client.text().generate("What is Rust?").await?;
+    /// client.text().generate("What is Rust?").await?;
+    /// assert_eq!(sandbox.count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
     pub const fn cache(mut self, cache: bool) -> Self {
         self.caching.on = cache;
@@ -60,6 +77,14 @@ impl Builder {
 
     /// How many bytes of answers are kept in memory. Default: 64 MiB, which holds some ten thousand
     /// answers of text. What was used longest ago goes first.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = blossom::Blossom::builder().cache_bytes(256 << 20);
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
     pub const fn cache_bytes(mut self, cache_bytes: u64) -> Self {
         self.caching.bytes = cache_bytes;
@@ -68,6 +93,16 @@ impl Builder {
 
     /// How long an answer is kept. Default: 1 h, which outlives a run and a session, and not the
     /// model. `Duration::MAX` is for ever.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let builder = blossom::Blossom::builder().cache_ttl(Duration::from_secs(24 * 3600));
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
     pub const fn cache_ttl(mut self, cache_ttl: Duration) -> Self {
         self.caching.time_to_live = cache_ttl;
@@ -76,6 +111,15 @@ impl Builder {
 
     /// Whose the kept answers are. Default: whoever has the API key, known by a hash of it. With an
     /// id of your own, answers stay when the key changes.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // The key may change; what was answered stays.
+    /// let builder = blossom::Blossom::builder().tenant_id("team-a");
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
     pub fn tenant_id(mut self, tenant_id: impl Into<String>) -> Self {
         self.caching.tenant_id = Some(tenant_id.into());
@@ -93,6 +137,22 @@ impl Builder {
     ///
     /// The folder holds answers as they came, and never a key. One that is full, broken or hangs
     /// costs hits, never calls.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let folder = tempfile::tempdir()?;
+    /// // What was answered is still there after a restart.
+    /// let client = blossom::Blossom::builder()
+    ///     .base_url(sandbox.base_url())
+    ///     .cache_dir(folder.path().join("cache"))
+    ///     .build()?;
+    /// client.text().generate("What is Rust?").await?;
+    /// client.cache().flush().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
     pub fn cache_dir(mut self, cache_dir: impl Into<PathBuf>) -> Self {
         self.caching.dir = Some(cache_dir.into());
@@ -166,17 +226,31 @@ fn owner(tenant_id: Option<&str>, key: Option<&ApiKeySource>) -> Option<Arc<str>
     Some(owner.into())
 }
 
+impl Caching {
+    /// Its settings, by their names.
+    pub(super) fn values(&self) -> Values {
+        let tenant = self.tenant_id.as_ref();
+        let tenant = tenant.map_or_else(|| "by the key".to_owned(), |tenant| format!("{tenant:?}"));
+        let values = [
+            ("cache", self.on.to_string()),
+            ("cache_bytes", self.bytes.to_string()),
+            ("cache_ttl", time(self.time_to_live)),
+            ("tenant_id", tenant),
+            #[cfg(feature = "cache-disk")]
+            (
+                "cache_dir",
+                self.dir
+                    .as_ref()
+                    .map_or_else(none, |dir| format!("{dir:?}")),
+            ),
+        ];
+        values.into()
+    }
+}
+
 impl fmt::Debug for Caching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Caching");
-        shown
-            .field("cache", &self.on)
-            .field("cache_bytes", &self.bytes)
-            .field("cache_ttl", &self.time_to_live)
-            .field("tenant_id", &self.tenant_id);
-        #[cfg(feature = "cache-disk")]
-        shown.field("cache_dir", &self.dir);
-        shown.finish()
+        shown(f, "Caching", &self.values())
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Builder, builder_error};
+use super::{
+    Builder, builder_error,
+    shown::{Values, none, shown, time},
+};
 use crate::{
     Result,
     transport::{self, ApiKey, Transport},
@@ -67,6 +70,16 @@ impl Connection {
 
 impl Builder {
     /// How long to wait for a connection, TLS included. Default: 10 s.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let builder = blossom::Blossom::builder().connect_timeout(Duration::from_secs(5));
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.connection.connect_timeout = connect_timeout;
         self
@@ -75,6 +88,14 @@ impl Builder {
     /// Sends everything but loopback through the HTTP proxy at `proxy`, by a CONNECT tunnel:
     /// `http://host:port`, or `http://user:password@host:port`. The proxy never sees the key.
     /// Default: none.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = blossom::Blossom::builder().proxy("http://proxy.example:3128").proxy_bypass("intern.example,10.0.0.0/8");
+    /// # builder.base_url("http://127.0.0.1:1").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
         self.connection.proxy = Some(proxy.into());
         self
@@ -96,6 +117,15 @@ impl Builder {
 
     /// Lets requests to `host` go without TLS, beside those to loopback. Key and prompts can be read
     /// by everybody on the way. May be given several times. Default: loopback only.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // A server of your own network, to which no key is sent that matters.
+    /// let builder = blossom::Blossom::builder().base_url("http://models.intern").allow_plain_http("models.intern");
+    /// # builder.without_api_key().build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn allow_plain_http(mut self, host: impl Into<String>) -> Self {
         self.connection.plain_http.push(host.into());
         self
@@ -120,20 +150,30 @@ impl Builder {
     }
 }
 
-/// A proxy may hold a password.
+impl Connection {
+    /// Its settings, by their names. A proxy may hold a password.
+    pub(super) fn values(&self) -> Values {
+        let proxy = self
+            .proxy
+            .as_ref()
+            .map_or_else(none, |_| "hidden".to_owned());
+        let values = [
+            ("connect_timeout", time(self.connect_timeout)),
+            ("proxy", proxy),
+            ("proxy_bypass", format!("{:?}", self.proxy_bypass)),
+            ("proxy_from_env", self.proxy_from_env.to_string()),
+            ("allow_plain_http", format!("{:?}", self.plain_http)),
+            #[cfg(feature = "_tls")]
+            ("root_certificate_pem", self.roots.len().to_string()),
+            #[cfg(all(feature = "native-roots", feature = "_tls"))]
+            ("native_roots", self.native_roots.to_string()),
+        ];
+        values.into()
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Connection");
-        debug
-            .field("connect_timeout", &self.connect_timeout)
-            .field("proxy", &self.proxy.as_ref().map(|_| "hidden"))
-            .field("proxy_bypass", &self.proxy_bypass)
-            .field("proxy_from_env", &self.proxy_from_env)
-            .field("plain_http", &self.plain_http);
-        #[cfg(feature = "_tls")]
-        debug.field("root_certificates", &self.roots.len());
-        #[cfg(all(feature = "native-roots", feature = "_tls"))]
-        debug.field("native_roots", &self.native_roots);
-        debug.finish()
+        shown(f, "Connection", &self.values())
     }
 }

@@ -6,6 +6,21 @@ use super::Settings;
 use crate::{Blossom, Endpoint, client::Stack};
 
 /// Begins a client over a stack of your own; see [`Blossom::from_service`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// use blossom::{Blossom, Dialect, Endpoint, transport::Transport};
+///
+/// let client = Blossom::from_service(Transport::builder().build()?)
+///     .endpoint(Endpoint::new(Dialect::Gen, sandbox.base_url())?)
+///     .max_response_bytes(1 << 20)
+///     .build();
+/// println!("{}", client.text().generate("What is Rust?").await?);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until it is built"]
 pub struct FromService {
     stack: Stack,

@@ -25,7 +25,7 @@ pub(crate) struct LimitSettings {
 }
 
 /// Enough for any one program, and far from what a connection or a provider takes.
-const MAX_IN_FLIGHT: usize = 64;
+pub(super) const MAX_IN_FLIGHT: usize = 64;
 
 impl Default for LimitSettings {
     fn default() -> Self {

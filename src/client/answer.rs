@@ -14,6 +14,21 @@ use crate::{
 /// The answer to a text call.
 ///
 /// `Display` shows its content.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let answer = client.text().chat(["What is Rust?"]).await?;
+/// println!("{answer}");
+/// if let Some(usage) = answer.usage() {
+///     println!("{} tokens, by {:?}", usage.total_tokens, answer.model());
+/// }
+/// assert_eq!(answer.content(), answer.to_string());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Text {
     pub(super) content: String,
@@ -80,42 +95,124 @@ pub(super) const fn is_own(cache_status: Option<CacheStatus>) -> bool {
 
 impl Text {
     /// The text; empty where the model calls tools instead.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let answer = client.text().generate("What is Rust?").await?;
+    /// assert!(!answer.content().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn content(&self) -> &str {
         &self.content
     }
 
     /// The text, taken out.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let text: String = client.text().generate("What is Rust?").await?.into_content();
+    /// # assert!(!text.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_content(self) -> String {
         self.content
     }
 
     /// What the model thought before it answered, if it tells.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let answer = client.text().chat(["9 * 7?"]).reasoning_effort(blossom::protocol::ReasoningEffort::Low).await?;
+    /// println!("{}", answer.reasoning().unwrap_or("it did not tell"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn reasoning(&self) -> Option<&str> {
         self.reasoning.as_deref()
     }
 
     /// The tools that the model asks to call.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::protocol::Tool;
+    ///
+    /// let answer = client.text().chat(["Weather?"]).tools([Tool::function("weather")]).await?;
+    /// assert_eq!(answer.tool_calls()[0].name(), "weather");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
         &self.tool_calls
     }
 
     /// The tokens that the upstream counted, if it says so.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let answer = client.text().chat(["What is Rust?"]).await?;
+    /// println!("{} tokens", answer.usage().map_or(0, |usage| usage.total_tokens));
+    /// # assert!(answer.usage().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn usage(&self) -> Option<Usage> {
         self.meta.usage
     }
 
     /// The model that answered, which may be another than was asked for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let answer = client.text().chat(["What is Rust?"]).model("openai").await?;
+    /// println!("by {}", answer.model().unwrap_or("a model that is not named"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.meta.model.as_deref()
     }
 
     /// Why the generation ended; unknown for plain text.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::layers::types::FinishReason;
+    ///
+    /// let answer = client.text().chat(["A long story"]).max_tokens(5).await?;
+    /// assert_eq!(answer.finish_reason(), Some(&FinishReason::Length));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn finish_reason(&self) -> Option<&FinishReason> {
         self.finish_reason.as_ref()
@@ -135,6 +232,21 @@ impl Text {
     }
 
     /// The answer as a message of the history, calls of tools included.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::protocol::Message;
+    ///
+    /// let question = Message::user("What is Rust?");
+    /// let answer = client.text().chat([question.clone()]).await?;
+    /// let next = [question, answer.to_message(), Message::user("And what is it not?")];
+    /// println!("{}", client.text().chat(next).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn to_message(&self) -> Message {
         Message::assistant(self.content()).tool_calls(self.tool_calls.iter().cloned())
@@ -149,6 +261,20 @@ impl Text {
     }
 
     /// Where the answer came from; `None` without a cache in the stack.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::layers::types::CacheStatus;
+    ///
+    /// let ask = client.text().generate("What is Rust?");
+    /// assert_eq!(ask.clone().await?.cache_status(), Some(CacheStatus::Miss));
+    /// assert_eq!(ask.await?.cache_status(), Some(CacheStatus::Hit));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn cache_status(&self) -> Option<CacheStatus> {
         self.meta.cache_status
@@ -158,6 +284,17 @@ impl Text {
     ///
     /// Of an answer from a cache they are the times of the reply when it was made, and nothing is
     /// known of a queue.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let answer = client.text().chat(["What is Rust?"]).await?;
+    /// println!("{:?}", answer.timing().ok_or("the client measures it")?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn timing(&self) -> Option<Timing> {
         self.meta.timing()
@@ -165,12 +302,40 @@ impl Text {
 
     /// What it cost, in billionths of the service's currency. An answer from a cache costs nothing.
     /// `None` without [`prices`](crate::Builder::prices), or where that of the model is not among them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::policy::Prices;
+    ///
+    /// let prices = Prices::from_models(&client.models().await?);
+    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).prices(prices).build()?;
+    /// let answer = client.text().chat(["What is Rust?"]).model("openai").await?;
+    /// println!("{}", answer.cost().ok_or("its price is known")?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn cost(&self) -> Option<Nanos> {
         self.meta.cost()
     }
 
     /// What you should know of this call, though it stopped nothing: that the prompt was long.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let long = "Tell me about this garden. ".repeat(300);
+    /// for warning in client.text().chat([long]).await?.warnings() {
+    ///     println!("{warning}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         self.meta.warnings()
@@ -186,6 +351,21 @@ impl fmt::Display for Text {
 /// What a reply had delivered before it broke.
 ///
 /// `Debug` tells how much it is; `Display` shows the content.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let cut = client.text().chat(["A story"]).header("x-sandbox-fault", "cut;after-events=3");
+/// let error = cut.stream().await?.finish().await.unwrap_err();
+///
+/// let partial = error.partial().ok_or("something had arrived")?;
+/// assert!(!partial.content().is_empty());
+/// println!("{} events, {} bytes", partial.events(), partial.bytes());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Partial {
     text: Text,

@@ -20,6 +20,17 @@ use crate::{
 };
 
 /// Audio calls; see [`Blossom::audio`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let speech = client.audio().speak("Hello").await?;
+/// println!("{} bytes of {}", speech.bytes().len(), speech.content_type());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct AudioCalls<'a> {
     client: &'a Blossom,
@@ -60,6 +71,19 @@ impl<'a> AudioCalls<'a> {
 ///
 /// It owns a clone of the client: it can be stored, and moved into a task. The v1 dialect knows
 /// voice, model and seed only; the enter dialect has no speech.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::SpeechFormat;
+///
+/// let call = client.audio().speak("Hello").voice("nova").format(SpeechFormat::Wav);
+/// assert!(call.await?.bytes().starts_with(b"RIFF"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Speak {
@@ -141,6 +165,20 @@ calls! {
 }
 
 /// Speech, or another sound.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("hello");
+/// let speech = client.audio().speak("Hello").await?;
+/// speech.save(&path).await?;
+/// assert_eq!(std::fs::read(path)?, speech.bytes());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Speech {
     media: Media,

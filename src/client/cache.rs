@@ -29,6 +29,23 @@ impl CacheView {
 ///
 /// Without one, as with [`Builder::cache`](crate::Builder::cache)`(false)` or a stack of your own,
 /// everything is zero and nothing is done.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let ask = client.text().generate("What are your hours?").cache_tag("faq");
+/// ask.clone().await?;
+/// ask.clone().await?;
+/// assert_eq!(client.cache().stats().hits, 1);
+///
+/// client.cache().invalidate_tag("faq");
+/// ask.await?;
+/// assert_eq!(sandbox.count(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub struct ClientCache<'a> {
     view: Option<&'a CacheView>,
 }
@@ -63,12 +80,36 @@ impl Blossom {
 
 impl ClientCache<'_> {
     /// Whether there is a cache.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// assert!(client.cache().is_on());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.view.is_some()
     }
 
     /// What it has done so far.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("What is Rust?").await?;
+    /// client.text().generate("What is Rust?").await?;
+    /// let stats = client.cache().stats();
+    /// assert_eq!((stats.hits, stats.misses, stats.calls_saved()), (1, 1, 1));
+    /// assert_eq!(stats.hit_rate(), 50.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         self.view
@@ -77,6 +118,19 @@ impl ClientCache<'_> {
     }
 
     /// Forgets everything.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("What is Rust?").await?;
+    /// client.cache().clear();
+    /// client.text().generate("What is Rust?").await?;
+    /// assert_eq!(sandbox.count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn clear(&self) {
         if let Some(view) = self.view {
             view.handle.clear();
@@ -87,6 +141,20 @@ impl ClientCache<'_> {
     ///
     /// Of a client whose callers bring their keys, nobody's is known, and nothing is forgotten: use a
     /// tag.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let ask = client.text().generate("When are you open?").cache_key("hours");
+    /// ask.clone().await?;
+    /// client.cache().invalidate_key("hours");
+    /// ask.await?;
+    /// assert_eq!(sandbox.count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn invalidate_key(&self, key: &str) {
         let Some(view) = self.view else {
             return;
@@ -99,6 +167,20 @@ impl ClientCache<'_> {
     }
 
     /// Forgets the answers to calls with this `.cache_tag(..)`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let ask = client.text().generate("When are you open?").cache_tag("faq");
+    /// ask.clone().await?;
+    /// client.cache().invalidate_tag("faq");
+    /// ask.await?;
+    /// assert_eq!(sandbox.count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn invalidate_tag(&self, tag: &str) {
         if let Some(view) = self.view {
             view.handle.invalidate_tag(tag);
@@ -110,6 +192,17 @@ impl ClientCache<'_> {
     /// # Errors
     ///
     /// [`ErrorKind::Io`] if it could not be made safe.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("What is Rust?").await?;
+    /// client.cache().flush().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn flush(&self) -> Result<()> {
         let Some(view) = self.view else {
             return Ok(());

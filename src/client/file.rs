@@ -67,6 +67,20 @@ pub(crate) async fn read(path: PathBuf, max_bytes: usize) -> Result<Vec<u8>> {
 }
 
 /// A file on its way to the disk; see [`Image::save`](super::Image::save).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("cat.jpg");
+/// let image = client.image().generate("a cat").size(64, 64).await?;
+/// image.save(&path).await?; // or .wait(), where nothing is async
+/// assert_eq!(std::fs::read(path)?, image.bytes());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Save(Pin<Box<dyn Future<Output = Result<()>> + Send>>);
 

@@ -22,6 +22,17 @@ use crate::{
 };
 
 /// Image calls; see [`Blossom::image`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let image = client.image().generate("a cat").size(64, 64).await?;
+/// println!("{} bytes of {}", image.bytes().len(), image.content_type());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct ImageCalls<'a> {
     client: &'a Blossom,
@@ -67,6 +78,20 @@ impl<'a> ImageCalls<'a> {
 ///
 /// It owns a clone of the client: it can be stored, and moved into a task.
 /// [`ImageRequest`] says which dialect carries which parameter.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::Quality;
+///
+/// let call = client.image().generate("a cat").size(64, 32).quality(Quality::Medium).seed(7);
+/// println!("{}", call.url()?); // no call
+/// println!("{} bytes", call.await?.bytes().len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Draw {
@@ -198,6 +223,18 @@ calls! {
 }
 
 /// An image, or a video of a model that makes videos.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let image = client.image().generate("a cat").size(64, 64).await?;
+/// assert_eq!(image.content_type(), "image/jpeg");
+/// assert!(image.bytes().starts_with(&[0xff, 0xd8]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Image {
     media: Media,
@@ -208,6 +245,17 @@ media!(Image);
 
 impl Image {
     /// Where it came from, without a key; `None` if it was asked for by `POST`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let image = client.image().generate("a cat").size(64, 64).await?;
+    /// println!("{:?}", image.url());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()

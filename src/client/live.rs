@@ -32,6 +32,10 @@ impl Live {
         }
     }
 
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     pub(crate) const fn publisher(&self) -> &Publisher {
         &self.publisher
     }

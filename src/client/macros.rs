@@ -15,6 +15,17 @@ macro_rules! settings {
 macro_rules! options {
     () => {
         /// Adds a header to the request. One that is not legal is refused when the call is made.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// client.text().generate("Hi").header("x-team", "blue").await?;
+        /// assert_eq!(sandbox.requests()[0].header("x-team"), Some("blue"));
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn header(mut self, name: &str, value: &str) -> Self {
             self.options.header(name, value);
             self
@@ -22,6 +33,19 @@ macro_rules! options {
 
         /// Gives this call `timeout` in all, to the end of its body. The client's own
         /// `total_timeout` holds if it is shorter.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// use std::time::Duration;
+        ///
+        /// let call = client.text().generate("Hi").timeout(Duration::from_secs(30));
+        /// println!("{}", call.await?);
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.timeout = Some(timeout);
             self
@@ -29,18 +53,57 @@ macro_rules! options {
 
         /// Asks the service whatever the client's cache holds, and keeps the answer. The service has
         /// a cache of its own: for another answer, change the seed.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// let ask = client.text().generate("What is Rust?");
+        /// ask.clone().await?;
+        /// ask.fresh().await?;
+        /// assert_eq!(sandbox.count(), 2);
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn fresh(mut self) -> Self {
             self.options.cache(|cache| cache.fresh());
             self
         }
 
         /// Passes the client's cache by: it neither answers, nor keeps the answer.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// let ask = client.text().generate("What is Rust?");
+        /// ask.clone().no_store().await?;
+        /// ask.no_store().await?;
+        /// assert_eq!(sandbox.count(), 2);
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn no_store(mut self) -> Self {
             self.options.cache(|cache| cache.no_store());
             self
         }
 
         /// How long the answer is kept, instead of the client's `cache_ttl`.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// use std::time::Duration;
+        ///
+        /// let day = Duration::from_secs(24 * 3600);
+        /// client.text().generate("When are you open?").cache_ttl(day).await?;
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn cache_ttl(mut self, cache_ttl: std::time::Duration) -> Self {
             self.options.cache(|cache| cache.time_to_live(cache_ttl));
             self
@@ -48,12 +111,38 @@ macro_rules! options {
 
         /// A key of your own in the client's cache: calls with equal keys are equal, whatever else
         /// is in them, for the same owner. A stream and a whole answer are still two.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// client.text().generate("When are you open?").cache_key("hours").await?;
+        /// client.text().generate("Your opening hours?").cache_key("hours").await?;
+        /// assert_eq!(sandbox.count(), 1);
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn cache_key(mut self, key: &str) -> Self {
             self.options.cache_key(key);
             self
         }
 
         /// Adds a tag by which the answer can be made forgotten.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// let ask = client.text().generate("When are you open?").cache_tag("faq");
+        /// ask.clone().await?;
+        /// client.cache().invalidate_tag("faq");
+        /// ask.await?;
+        /// assert_eq!(sandbox.count(), 2);
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn cache_tag(mut self, tag: &str) -> Self {
             self.options.cache(|cache| cache.tag(tag));
             self

@@ -121,9 +121,27 @@ macro_rules! media {
     ($name:ident) => {
         impl $name {
             /// The bytes, as they came.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// let image = client.image().generate("a cat").size(64, 64).await?;
+            /// assert!(image.bytes().starts_with(&[0xff, 0xd8]));
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn bytes(&self) -> &[u8] {
                 &self.media.bytes
+            }
+
+            /// A copy whose bytes are no part of a larger buffer.
+            pub(crate) fn in_memory_of_its_own(&self) -> Self {
+                let mut copy = self.clone();
+                copy.media.bytes = bytes::Bytes::copy_from_slice(self.bytes());
+                copy
             }
 
             /// The bytes, taken out; they are not copied.
@@ -134,6 +152,17 @@ macro_rules! media {
 
             /// The media type that the first bytes tell, where they do, else the one of the reply's
             /// head: what a service says is not always what it sends.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// let image = client.image().generate("a cat").size(64, 64).await?;
+            /// assert_eq!(image.content_type(), "image/jpeg");
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn content_type(&self) -> &str {
                 self.media.content_type()
@@ -153,6 +182,20 @@ macro_rules! media {
             /// # Errors
             ///
             /// [`ErrorKind::Io`](crate::ErrorKind::Io); its source is the operating system's error.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// # let folder = tempfile::tempdir()?;
+            /// # let path = folder.path().join("cat.jpg");
+            /// let image = client.image().generate("a cat").size(64, 64).await?;
+            /// image.save(&path).await?;
+            /// assert_eq!(std::fs::read(path)?, image.bytes());
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn save(&self, path: impl AsRef<std::path::Path>) -> $crate::client::Save {
                 self.media.save(path.as_ref())
             }

@@ -107,6 +107,18 @@ struct Shared {
 
 impl Blossom {
     /// Begins a client with the preset.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::Blossom;
+    ///
+    /// let client = Blossom::builder().base_url(sandbox.base_url()).max_in_flight(8).build()?;
+    /// println!("{}", client.text().generate("What is Rust?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -180,30 +192,83 @@ impl Blossom {
     }
 
     /// Where its calls go. `Display` shows the base URL.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// assert_eq!(client.endpoint().to_string(), sandbox.base_url());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.settings.endpoint
     }
 
     /// Text calls.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// println!("{}", client.text().generate("What is Rust?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn text(&self) -> TextCalls<'_> {
         TextCalls::new(self)
     }
 
     /// Image calls.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let image = client.image().generate("a cat").size(64, 64).await?;
+    /// # assert!(!image.bytes().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn image(&self) -> ImageCalls<'_> {
         ImageCalls::new(self)
     }
 
     /// Speech calls.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let speech = client.audio().speak("Hello").await?;
+    /// # assert!(!speech.bytes().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn audio(&self) -> AudioCalls<'_> {
         AudioCalls::new(self)
     }
 
     /// Begins a conversation: a system message once, the history kept, tools answered by themselves.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().system("You are helpful").start();
+    /// println!("{}", talk.ask("What is Rust?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn conversation(&self) -> ConversationBuilder {
         ConversationBuilder::new(self.clone())
     }

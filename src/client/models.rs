@@ -18,6 +18,20 @@ use crate::{
 };
 
 /// A call for the models of the service; see [`Blossom::models`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::Capability;
+///
+/// let models = client.models().await?;
+/// let cheapest = models.cheapest(|model| model.can(Capability::Tools)).ok_or("none")?;
+/// println!("{}", cheapest.id());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Models {

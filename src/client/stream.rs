@@ -147,6 +147,19 @@ impl TextStream {
     }
 
     /// The next piece; `None` at the end and after an error.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut stream = client.text().generate("Write a story").stream().await?;
+    /// while let Some(delta) = stream.next().await {
+    ///     print!("{}", delta?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Result<Delta>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -156,6 +169,18 @@ impl TextStream {
     /// # Errors
     ///
     /// As [`next`](Self::next); if it has given an error before, one that the stream is incomplete.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let stream = client.text().generate("Write a story").stream().await?;
+    /// let whole = stream.finish().await?;
+    /// println!("{whole} ({:?})", whole.usage());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn finish(mut self) -> Result<Text> {
         while let Some(delta) = self.next().await {
             delta?;
@@ -174,6 +199,18 @@ impl TextStream {
     }
 
     /// What has arrived so far.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut stream = client.text().generate("Write a story").stream().await?;
+    /// stream.next().await.ok_or("it has begun")??;
+    /// println!("so far: {}", stream.content());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn content(&self) -> &str {
         self.deltas.content()

@@ -25,6 +25,18 @@ use crate::{
 };
 
 /// Text calls; see [`Blossom::text`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let one = client.text().generate("What is Rust?").await?;
+/// let other = client.text().chat(["What is Rust?"]).model("openai").await?;
+/// println!("{one}\n{other}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TextCalls<'a> {
     client: &'a Blossom,
@@ -88,6 +100,19 @@ impl<'a> TextCalls<'a> {
 /// [`stream`](Self::stream).
 ///
 /// It owns a clone of the client: it can be stored, and moved into a task.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let call = client.text().generate("What is Rust?").max_tokens(50).seed(7);
+/// let again = call.clone(); // it owns all it needs
+/// let answers = tokio::try_join!(async { call.await }, async { again.fresh().await })?;
+/// # assert_eq!(answers.0.content(), answers.1.content());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Generate {
@@ -190,6 +215,20 @@ impl IntoFuture for Generate {
 /// [`stream`](Self::stream).
 ///
 /// It owns a clone of the client: it can be stored, and moved into a task.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::Message;
+///
+/// let messages = [Message::system("You are brief"), Message::user("What is Rust?")];
+/// let answer = client.text().chat(messages).temperature(0.1).max_tokens(50).await?;
+/// println!("{answer}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Chat {

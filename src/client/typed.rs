@@ -179,6 +179,22 @@ mod from_type {
     }
 
     /// An answer as a value, and all that is known of it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// struct Recipe {
+    ///     name: String,
+    /// }
+    ///
+    /// let recipe = client.text().chat(["A soup"]).parse::<Recipe>().await?;
+    /// println!("{}: {}", recipe.value().name, recipe.text());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug, Clone)]
     pub struct Typed<T> {
         value: T,

@@ -16,6 +16,19 @@ use crate::{
 };
 
 /// What can be asked ahead: a prompt, messages, a text call.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// // Prompts and calls are inputs.
+/// client.warm(["When are you open?", "Where are you?"]).await;
+/// client.warm([client.text().chat(["Who are you?"])]).await;
+/// assert_eq!(sandbox.count(), 3);
+/// # Ok(())
+/// # }
+/// ```
 pub trait WarmInput: Send + 'static {
     /// The call, kept as `options` say unless it says so itself.
     #[doc(hidden)]
@@ -30,6 +43,23 @@ pub struct WarmOptions {
 }
 
 /// Fills the cache ahead of its use; see [`Blossom::warm`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use std::time::Duration;
+///
+/// let questions = ["When are you open?", "Where are you?"];
+/// let day = Duration::from_secs(24 * 3600);
+/// client.warm(questions).cache_ttl(day).cache_tag("faq").concurrency(5).await;
+///
+/// client.text().generate("Where are you?").await?; // at once
+/// assert_eq!(sandbox.count(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is warmed until it is awaited"]
 pub struct Warm<I> {
     client: Blossom,
@@ -40,6 +70,17 @@ pub struct Warm<I> {
 }
 
 /// What warming has done.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let warmed = client.warm(["When are you open?", "Where are you?"]).await;
+/// println!("{warmed:?}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Warmed {

@@ -219,6 +219,87 @@ mod tests {
     }
 
     #[test]
+    fn m2_every_setting_is_shown_with_its_value_and_without_its_secrets() {
+        let (_folder, path) = file(
+            "api_key = 'sk_secret'\nbase_url = 'https://example.com/base'\nproxy = 'http://u:secret@h:1'\n\
+             total_timeout = 77\nhead_timeout = 11\nunary_timeout = 12\nfirst_event_timeout = 13\n\
+             idle_timeout = 14\nmax_unread = 15\nmax_attempts = 7\nmax_in_flight = 17\n\
+             max_waiting = 18\nrequests_per_minute = 1900\ntokens_per_minute = 2000\n\
+             warn_prompt_tokens = 21\nmax_prompt_tokens = 22\nclamp_max_tokens = 23\n\
+             max_request_bytes = 24\nmax_response_bytes = 25\nconnect_timeout = 26\n\
+             proxy_bypass = ['a.example']\nallow_plain_http = ['b.example']",
+        );
+        let client = Blossom::from_file(&path).unwrap();
+        let text = format!("{client:?}");
+
+        for value in [
+            "https://example.com/base",
+            "total_timeout: 77s",
+            "head_timeout: 11s",
+            "unary_timeout: 12s",
+            "first_event_timeout: 13s",
+            "idle_timeout: 14s",
+            "max_unread: 15s",
+            "max_attempts: 7",
+            "max_in_flight: 17",
+            "max_waiting: 18",
+            "requests_per_minute: 1900",
+            "tokens_per_minute: 2000",
+            "warn_prompt_tokens: 21",
+            "max_prompt_tokens: 22",
+            "clamp_max_tokens: 23",
+            "max_request_bytes: 24",
+            "max_response_bytes: 25",
+            "connect_timeout: 26s",
+            "a.example",
+            "b.example",
+            "proxy: hidden",
+            "api_key: hidden",
+        ] {
+            assert!(text.contains(value), "{value} is not in {text}");
+        }
+        // Where these come from, and what they become.
+        let shown_otherwise = [
+            "api_key_file",
+            "loose_permissions",
+            "without_api_key",
+            "base_url",
+        ];
+        for (name, _) in KEYS
+            .iter()
+            .filter(|(name, _)| !shown_otherwise.contains(name))
+        {
+            assert!(
+                text.contains(&format!("{name}: ")),
+                "{name} is not in {text}"
+            );
+        }
+        assert!(!text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn m2_the_stack_is_shown_in_its_order() {
+        let (_folder, path) = file("base_url = 'http://127.0.0.1:1'");
+        let text = format!("{:#?}", Blossom::from_file(&path).unwrap());
+
+        let mut rest = text.as_str();
+        let preset = include_str!("../preset/mod.rs");
+        let rows = preset
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | `"));
+        let names: Vec<_> = rows
+            .filter_map(|row| Some(row.split_once('`')?.0))
+            .collect();
+        assert!(names.len() > 12, "{names:?}");
+        for name in names.into_iter().filter(|name| *name != "spend::savings") {
+            let Some((_, after)) = rest.split_once(&format!(" {name}")) else {
+                panic!("{name} is not where it should be: {text}");
+            };
+            rest = after;
+        }
+    }
+
+    #[test]
     fn times_and_sizes_are_written_as_people_do() {
         let (_folder, path) = file(
             "head_timeout = '250ms'\nunary_timeout = '1.5m'\nidle_timeout = '1h'\nmax_response_bytes = '1.5 MiB'",

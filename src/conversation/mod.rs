@@ -28,6 +28,7 @@
 //! that failed, or whose future or stream was dropped, leaves the history as it was, so that it can be
 //! asked again.
 
+mod builder;
 mod saved;
 mod stream;
 mod tools;
@@ -35,182 +36,29 @@ mod trim;
 
 use std::{fmt, path::Path};
 
-use self::{saved::Saved, tools::Tools};
-pub use self::{stream::Asking, tools::ToolOutput};
+pub use self::{builder::ConversationBuilder, stream::Asking, tools::ToolOutput};
 use crate::{
-    Blossom, Error, ErrorKind, Result, Text,
-    client::Chat,
-    layers::types::Usage,
-    protocol::{ChatRequest, Message, Tool},
+    Error, ErrorKind, Result, Text, client::Chat, layers::types::Usage, protocol::Message,
 };
-
-/// How often in a row a model may ask for tools before it must answer.
-const MAX_ROUNDS: usize = 8;
-
-/// Begins a [`Conversation`].
-///
-/// | setting | default | why |
-/// | --- | --- | --- |
-/// | `system` | none | the model's own manner |
-/// | `history_tokens` | none | the whole history goes with each question |
-/// | `max_rounds` | 8 | a model that asks for tools again and again would never end |
-#[derive(Clone)]
-#[must_use = "a builder does nothing until it is started"]
-pub struct ConversationBuilder {
-    client: Blossom,
-    system: Option<Message>,
-    template: ChatRequest,
-    tools: Tools,
-    history_tokens: Option<u64>,
-    max_rounds: usize,
-}
-
-impl ConversationBuilder {
-    pub(crate) fn new(client: Blossom) -> Self {
-        Self {
-            client,
-            system: None,
-            template: ChatRequest::default(),
-            tools: Tools::default(),
-            history_tokens: None,
-            max_rounds: MAX_ROUNDS,
-        }
-    }
-
-    /// The system message. It stands before everything else, and is never trimmed.
-    pub fn system(mut self, text: impl Into<String>) -> Self {
-        self.system = Some(Message::system(text));
-        self
-    }
-
-    /// The model. Not sent unless set: the service has a default of its own.
-    pub fn model(self, model: impl Into<String>) -> Self {
-        self.request(|request| request.model(model))
-    }
-
-    /// Sets what else each request has: temperature, seed, limits of tokens, the form of answers.
-    ///
-    /// Messages that are set here are replaced by those of the conversation, and tools by those that
-    /// have a handler, if there is one.
-    pub fn request(mut self, change: impl FnOnce(ChatRequest) -> ChatRequest) -> Self {
-        self.template = change(self.template);
-        self
-    }
-
-    /// A tool that the model may call, and what answers it.
-    ///
-    /// `handler` gets the arguments as a value of its own type, and gives what the model is told: a
-    /// text, a JSON value, or a `Result` of one, whose error is told to the model too. So is what is
-    /// wrong with arguments that are not of this type: models correct themselves. A tool of the same
-    /// name takes the place of an earlier one. The handlers of one answer run one after the other.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
-    /// use blossom::protocol::Tool;
-    ///
-    /// #[derive(serde::Deserialize)]
-    /// struct Weather {
-    ///     city: String,
-    /// }
-    ///
-    /// let tool = Tool::function("weather").parameters(serde_json::json!({
-    ///     "type": "object",
-    ///     "properties": { "city": { "type": "string" } },
-    ///     "required": ["city"],
-    /// }));
-    /// let weather = |place: Weather| async move { format!("sunny in {}", place.city) };
-    /// let mut talk = client.conversation().tool(tool, weather).start();
-    /// let answer = talk.ask("Weather in Paris?").await?;
-    /// assert!(answer.tool_calls().is_empty(), "they are answered already");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn tool<A, F, O>(
-        mut self,
-        tool: Tool,
-        handler: impl Fn(A) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        A: serde::de::DeserializeOwned,
-        F: Future<Output = O> + Send + 'static,
-        O: ToolOutput,
-    {
-        self.tools.add(tool, handler);
-        self
-    }
-
-    /// The most tokens of the system message, the history and the question together, as they are
-    /// estimated: about four bytes each, and 765 for a picture.
-    ///
-    /// What is over is dropped from the history, oldest first: whole questions with all that came of
-    /// them, so that no call of a tool is parted from its answer. Never the system message, and never
-    /// the question. Default: none.
-    pub const fn history_tokens(mut self, tokens: u64) -> Self {
-        self.history_tokens = Some(tokens);
-        self
-    }
-
-    /// How often in a row the model may ask for tools before it must answer. Default: 8.
-    pub const fn max_rounds(mut self, rounds: usize) -> Self {
-        self.max_rounds = rounds;
-        self
-    }
-
-    /// Begins without a history.
-    #[must_use]
-    pub fn start(self) -> Conversation {
-        Conversation {
-            settings: self,
-            history: Vec::new(),
-            dropped: 0,
-            usage: Usage::default(),
-        }
-    }
-
-    /// Goes on with a conversation that [`Conversation::to_json`] wrote. Its system message is taken
-    /// unless one is set here.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Decode`] if it is no such JSON.
-    pub fn resume(mut self, json: &str) -> Result<Conversation> {
-        let saved = Saved::from_json(json)?;
-        self.system = self.system.or(saved.system);
-        Ok(Conversation {
-            history: saved.messages,
-            ..self.start()
-        })
-    }
-
-    /// Goes on with a conversation that [`Conversation::save`] wrote.
-    ///
-    /// # Errors
-    ///
-    /// As [`resume`](Self::resume); [`ErrorKind::Io`] if the file cannot be read.
-    pub async fn load(self, path: impl AsRef<Path> + Send) -> Result<Conversation> {
-        let json = saved::read(path.as_ref()).await?;
-        self.resume(&json)
-    }
-}
-
-impl fmt::Debug for ConversationBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConversationBuilder")
-            .field("system", &self.system.is_some())
-            .field("tools", &self.tools)
-            .field("history_tokens", &self.history_tokens)
-            .field("max_rounds", &self.max_rounds)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A conversation. See the [module docs](self).
 ///
 /// A clone is a fork: both go on from here, each with a history of its own. `Debug` shows how much
 /// there is, never what.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let mut talk = client.conversation().system("You are helpful").start();
+/// talk.ask("What is Rust?").await?;
+/// let mut other = talk.clone(); // a fork
+/// println!("{}", other.ask("And Go?").await?);
+/// assert_eq!((talk.messages().len(), other.messages().len()), (2, 4));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Conversation {
     settings: ConversationBuilder,
@@ -232,6 +80,17 @@ impl Conversation {
     /// # Cancel safety
     ///
     /// Dropping the future leaves the history as it was. What was under way may still be billed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// println!("{}", talk.ask("What is Rust?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn ask(&mut self, question: impl Into<Message>) -> Result<Text> {
         let mut turn = Turn::new(self, question.into());
         loop {
@@ -273,18 +132,59 @@ impl Conversation {
     }
 
     /// Another conversation that goes on from here, as [`Clone`] does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// talk.ask("What is Rust?").await?;
+    /// let mut other = talk.fork();
+    /// other.ask("And Go?").await?;
+    /// assert_eq!((talk.messages().len(), other.messages().len()), (2, 4));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn fork(&self) -> Self {
         self.clone()
     }
 
     /// The history, oldest first, without the system message.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// talk.ask("What is Rust?").await?;
+    /// assert_eq!(talk.messages().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn messages(&self) -> &[Message] {
         &self.history
     }
 
     /// Adds a message to the history as if it had been said: an example to follow, a document.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::protocol::Message;
+    ///
+    /// let mut talk = client.conversation().start();
+    /// talk.push(Message::user("My name is Ada"));
+    /// talk.push(Message::assistant("Hello Ada"));
+    /// println!("{}", talk.ask("What is my name?").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn push(&mut self, message: impl Into<Message>) {
         self.history.push(message.into());
     }
@@ -297,6 +197,21 @@ impl Conversation {
     /// Drops the oldest of the history until system message and history have about `tokens` at most,
     /// as [`history_tokens`](ConversationBuilder::history_tokens) does before each question, and says
     /// how many messages were dropped. The newest question and all that came of it stays.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().system("Be brief").start();
+    /// for n in 0..5 {
+    ///     talk.ask(format!("Question {n}")).await?;
+    /// }
+    /// let dropped = talk.trim(30);
+    /// assert!(dropped > 0 && talk.messages().len() == 10 - dropped);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn trim(&mut self, tokens: u64) -> usize {
         let start = trim::start(self.settings.system.as_ref(), &self.history, None, tokens);
         self.drop_oldest(start);
@@ -310,6 +225,18 @@ impl Conversation {
     }
 
     /// What all answers so far took together.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// talk.ask("What is Rust?").await?;
+    /// println!("{} tokens so far", talk.usage().total_tokens);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn usage(&self) -> Usage {
         self.usage

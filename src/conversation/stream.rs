@@ -20,6 +20,22 @@ use crate::{
 ///
 /// [`next`](Self::next) gives the pieces, [`finish`](Self::finish) the whole; it is also a [`Stream`]
 /// of `Result<Delta>`. Dropping it cancels the answer and leaves the history as it was.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let mut talk = client.conversation().start();
+/// let mut answer = talk.ask_stream("Write a story");
+/// while let Some(delta) = answer.next().await {
+///     print!("{}", delta?);
+/// }
+/// let whole = answer.finish().await?;
+/// assert_eq!(talk.messages()[1].text(), whole.content());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Asking<'a> {
     talk: &'a mut Conversation,

@@ -12,6 +12,14 @@ use crate::{
 
 /// What a tool tells the model: a text, a JSON value, or a `Result` of either, whose error is told
 /// too.
+///
+/// ```
+/// use blossom::conversation::ToolOutput;
+///
+/// // Texts, results of texts, and whatever serializes.
+/// fn is_output(_: &impl ToolOutput) {}
+/// is_output(&"sunny");
+/// ```
 pub trait ToolOutput {
     /// The text that the model reads.
     fn into_text(self) -> String;

@@ -11,6 +11,19 @@ use crate::layers::{
 /// A function whose results are kept: see [`cached`].
 ///
 /// Cheap to clone if the function is; clones share all.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let square = blossom::cached(Duration::from_secs(60), |n: u64| async move { Ok::<_, blossom::Error>(n * n) });
+/// assert_eq!(square.call(7).await?, 49);
+/// assert_eq!(square.call(7).await?, 49);
+/// assert_eq!(square.stats().calls_saved(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Cached<F, K = Unkeyed> {
     manager: CacheManager,

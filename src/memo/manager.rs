@@ -24,6 +24,20 @@ use crate::{
 /// Keeps values by name: in memory, and on disk if asked.
 ///
 /// Cheap to clone; clones share all. See the [module](super) for an example.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let cache = blossom::CacheManager::builder().max_memory_items(100).build()?;
+/// cache.set("answer", &42, Duration::from_secs(60)).await;
+/// assert_eq!(cache.get::<u32>("answer").await, Some(42));
+/// assert_eq!(cache.get::<u32>("question").await, None);
+/// assert_eq!(cache.stats().hit_rate(), 50.0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct CacheManager {
     shared: Arc<Shared>,
@@ -38,6 +52,23 @@ struct Shared {
 }
 
 /// Builds a [`CacheManager`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// use std::time::Duration;
+///
+/// let cache = blossom::CacheManager::builder()
+///     .max_memory_items(1000)
+///     .cache_dir(folder.path().join("cache"))
+///     .ttl(Duration::from_secs(3600))
+///     .build()?;
+/// cache.set("key", "value", None).await;
+/// assert!(cache.exists("key").await);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct CacheManagerBuilder {
@@ -155,6 +186,15 @@ impl CacheManager {
 
     /// Keeps `value` under `key` for `ttl`; `None` is what the builder said. Returns whether it is kept:
     /// not if serde cannot write it as JSON, or it is too large.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// assert!(cache.set("answer", &42, None).await);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(
         clippy::unused_async,
         reason = "a tier that has to wait must not change it"
@@ -173,6 +213,16 @@ impl CacheManager {
     }
 
     /// The value under `key`, if it is there and is a `T`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// cache.set("answer", &42, None).await;
+    /// assert_eq!(cache.get::<u32>("answer").await, Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let key = self.shared.key("value", key.as_bytes());
         let found = self.shared.look(&key).await.and_then(|text| read(&text));
@@ -184,12 +234,32 @@ impl CacheManager {
     }
 
     /// Whether there is a value under `key`. Not counted as asking for it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// assert!(!cache.exists("answer").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn exists(&self, key: &str) -> bool {
         let key = self.shared.key("value", key.as_bytes());
         self.shared.look(&key).await.is_some()
     }
 
     /// Forgets the value under `key`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// cache.set("answer", &42, None).await;
+    /// cache.remove("answer").await;
+    /// assert!(!cache.exists("answer").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(
         clippy::unused_async,
         reason = "a tier that has to wait must not change it"
@@ -232,6 +302,22 @@ impl CacheManager {
     /// # Errors
     ///
     /// What `make` says.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// let hour = Duration::from_secs(3600);
+    /// for _ in 0..3 {
+    ///     let value = cache.get_or_insert_with("answer", hour, || async { Ok::<_, blossom::Error>(42) });
+    ///     assert_eq!(value.await?, 42);
+    /// }
+    /// assert_eq!(cache.stats().calls_saved(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get_or_insert_with<T, E, F, Fut>(
         &self,
         key: &str,
@@ -267,6 +353,16 @@ impl CacheManager {
     }
 
     /// What was done so far, by all that is built on this manager.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// cache.get::<u32>("answer").await;
+    /// assert_eq!(cache.stats().hit_rate(), 0.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn stats(&self) -> MemoStats {
         self.shared.counters.stats(&self.shared.tier.stats())

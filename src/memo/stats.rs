@@ -5,6 +5,18 @@ use crate::layers::cache::TierStats;
 /// What a [`CacheManager`](super::CacheManager) has done since it was made, by all that is built on it.
 ///
 /// `hits + coalesced + misses` is the number of times that a value was asked for.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = blossom::CacheManager::builder().build()?;
+/// cache.set("answer", &42, None).await;
+/// cache.get::<u32>("answer").await;
+/// let stats = cache.stats();
+/// assert_eq!((stats.hit_rate(), stats.calls_saved()), (100.0, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct MemoStats {

@@ -57,6 +57,16 @@ use crate::{
 };
 
 /// Exporters of spans and figures. See the [module docs](self).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::otel::Otel;
+///
+/// let otel = Otel::builder().endpoint("http://127.0.0.1:4318").service_name("my-app").build()?;
+/// # drop(otel);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Otel {
     tracers: SdkTracerProvider,

@@ -32,6 +32,12 @@ const SHOULD_RETRY: &str = "x-should-retry";
 /// | a refusal of ours, before anything was sent | ignored |
 ///
 /// To tell the forms of 429 and 5xx apart it wants to see the beginning of their bodies.
+///
+/// ```
+/// use blossom::{layers::retry::{RetryLayer, Standard}, policy::ClassifyReply};
+///
+/// let layer = RetryLayer::new(Standard::new().classify(ClassifyReply));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClassifyReply;
 
@@ -179,6 +185,12 @@ fn of_error(error: &(dyn Error + 'static)) -> Class {
 /// Server errors, errors of the connection, clocks that fire and streams that break are failures.
 /// An upstream that refuses a request, or its content, is well. Limits and balances of the caller's
 /// account (402, 403, 429, notices to pay) say nothing.
+///
+/// ```
+/// use blossom::{layers::breaker::BreakerLayer, policy::{ByModel, ClassifyHealth}};
+///
+/// let layer = BreakerLayer::new().partition(ByModel::default()).classify(ClassifyHealth);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClassifyHealth;
 

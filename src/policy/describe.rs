@@ -29,6 +29,12 @@ use crate::{
 ///
 /// The model is that of the query or of the body; no other part of them is ever read out. Asked
 /// only where somebody records or subscribes.
+///
+/// ```
+/// use blossom::{layers::trace::TraceLayer, policy::DescribeRequest};
+///
+/// let layer = TraceLayer::call().describe(DescribeRequest);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DescribeRequest;
 
@@ -99,6 +105,12 @@ fn in_body(body: &[u8]) -> Option<Cow<'_, str>> {
 /// | the answer was not HTTP | `invalid_response` |
 /// | an error event in a stream that began well | `upstream_error` |
 /// | the upstream's filter ended it | `content_filter` |
+///
+/// ```
+/// use blossom::{layers::metrics::MetricsLayer, policy::NameError};
+///
+/// let layer = MetricsLayer::new().error_type(NameError);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NameError;
 

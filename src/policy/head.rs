@@ -8,6 +8,15 @@ use crate::layers::timeout::After;
 ///
 /// The head of a stream comes when the generation begins, that of any other reply when it is done,
 /// so the two have a time of their own. A request that accepts `text/event-stream` wants a stream.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom::{layers::timeout::HeadTimeoutLayer, policy::HeadAfter};
+///
+/// let (stream, unary) = (Duration::from_secs(60), Duration::from_secs(300));
+/// let layer = HeadTimeoutLayer::new(HeadAfter::new(stream, unary));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadAfter {
     stream: Duration,

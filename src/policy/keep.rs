@@ -18,6 +18,19 @@ use crate::{
 ///
 /// What is no whole answer is not kept whatever is said here; see
 /// [`CachePolicy`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom::{
+///     Dialect,
+///     layers::{cache::{CacheLayer, tier::MemoryTier}, types::Scope},
+///     policy::{KeepAnswers, KeyRequest},
+/// };
+///
+/// let cache = CacheLayer::new(MemoryTier::new(1 << 20), KeyRequest::new(Dialect::Gen), Scope::fixed("team-a"))
+///     .policy(KeepAnswers::new(Duration::from_secs(3600)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeepAnswers {
     time_to_live: Duration,

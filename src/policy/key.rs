@@ -33,6 +33,13 @@ use crate::{
 ///
 /// Everything else has no key and passes the cache by: lists of models, account data, and requests
 /// with state at the service (`store: true`, `previous_response_id`).
+///
+/// ```
+/// use blossom::{Dialect, layers::{cache::{CacheLayer, tier::MemoryTier}, types::Scope}, policy::KeyRequest};
+///
+/// let key = KeyRequest::new(Dialect::Gen);
+/// let layer = CacheLayer::new(MemoryTier::new(1 << 20), key, Scope::fixed("team-a"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct KeyRequest {
     canonical: CanonicalKey<OtherHeaders>,

@@ -22,6 +22,14 @@ use crate::{
 ///
 /// Prices are of a million tokens, because that of one can be less than a billionth of the currency
 /// tells apart.
+///
+/// ```
+/// use blossom::{layers::types::{Nanos, Usage}, policy::Rates};
+///
+/// // 0.15 and 0.60 for a million, and half of it for what the upstream had in its cache.
+/// let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000)).cached_prompt(Nanos(75_000_000));
+/// assert_eq!(rates.cost(&Usage::new(1_000, 500)), Nanos(450_000));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
     prompt: Nanos,
@@ -138,6 +146,19 @@ impl Prices {
 
     /// The prices of a list of models, under their names and aliases. Models without prices are left
     /// out.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::policy::Prices;
+    ///
+    /// let prices = Prices::from_models(&client.models().await?);
+    /// assert!(prices.rates("openai").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn from_models(models: &ModelList) -> Self {
         let mut prices = Self::new();
@@ -246,6 +267,13 @@ impl fmt::Debug for Prices {
 }
 
 /// A text that holds no prices.
+///
+/// ```
+/// use blossom::policy::Prices;
+///
+/// let error = Prices::from_json(r#"{"small": {"promptTextTokens": "cheap"}}"#).unwrap_err();
+/// println!("{error}");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidPrices {
     problem: String,

@@ -22,6 +22,12 @@ use crate::{
 /// - after anything else only if it asks for no stream, and is a `GET`, or the service is one that joins
 ///   equal requests, as gen does: the second waits for the running generation, or gets what it gave, and
 ///   is billed once.
+///
+/// ```
+/// use blossom::{layers::retry::{RetryLayer, Standard}, policy::RepeatSafely};
+///
+/// let layer = RetryLayer::new(Standard::new().repeat(RepeatSafely::new()));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RepeatSafely {
     joins: bool,

@@ -14,6 +14,19 @@ pub enum FinishFailure {
 }
 
 /// Merges the deltas of a stream.
+///
+/// ```
+/// use blossom::protocol::{Accumulator, StreamEvent};
+///
+/// let mut all = Accumulator::default();
+/// for data in [r#"{"choices": [{"delta": {"content": "Hel"}}]}"#, r#"{"choices": [{"delta": {"content": "lo"}}]}"#] {
+///     if let StreamEvent::Delta(delta) = StreamEvent::decode(data) {
+///         all.push(&delta);
+///     }
+/// }
+/// assert_eq!(all.content(), "Hello");
+/// assert!(!all.is_complete(), "no finish reason was seen");
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     content: String,

@@ -62,6 +62,16 @@ struct Sound {
 }
 
 /// A file in a message. At least one of data, id and URL is needed.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::protocol::{FilePart, Message, Part};
+///
+/// let file = FilePart::bytes("notes.txt", "hello")?.mime_type("text/plain");
+/// let message = Message::user_parts([Part::text("What is in it?"), Part::file(file)]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FilePart {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +87,12 @@ pub struct FilePart {
 }
 
 /// How closely the model looks at an image.
+///
+/// ```
+/// use blossom::protocol::{ImageDetail, Part};
+///
+/// let part = Part::image_url("https://example.com/cat.jpg").detail(ImageDetail::Low);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -16,6 +16,16 @@ use std::fmt;
 /// | of audio | none | none | `GET /audio/models` |
 ///
 /// Any server that is compatible with `OpenAI`'s chat completions is reached as [`Gen`](Self::Gen).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::{Dialect, Endpoint};
+///
+/// let endpoint = Endpoint::new(Dialect::V1, "http://127.0.0.1:8080")?;
+/// assert_eq!(endpoint.dialect(), Dialect::V1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Dialect {

@@ -176,6 +176,13 @@ impl fmt::Display for Endpoint {
 /// A base URL that cannot be used.
 ///
 /// The text says what to change. It never repeats the URL, which may hold a password or a key.
+///
+/// ```
+/// use blossom::{Dialect, Endpoint};
+///
+/// let error = Endpoint::new(Dialect::Gen, "https://user:secret@example.com").unwrap_err();
+/// assert!(!error.to_string().contains("secret"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidEndpoint(Problem);
 

@@ -18,6 +18,15 @@ use super::{ChatReply, headers, redact::printable, usage::reply_usage};
 const MAX_MESSAGE: usize = 2000;
 
 /// A failure as it was told, read from any of the forms. It keeps nothing that echoes the request.
+///
+/// ```
+/// use blossom::protocol::Failure;
+/// use http::{HeaderMap, StatusCode};
+///
+/// let body = br#"{"error": {"message": "slow down", "code": "RATE_LIMITED"}}"#;
+/// let failure = Failure::decode(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new(), body);
+/// assert_eq!(failure.message(), "slow down");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Failure {
     status: StatusCode,

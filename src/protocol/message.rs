@@ -4,6 +4,12 @@ use serde_json::Value;
 use super::{Invalid, Part, ToolCall, invalid};
 
 /// Who speaks.
+///
+/// ```
+/// use blossom::protocol::{Message, Role};
+///
+/// assert_eq!(Message::user("Hi").role(), Role::User);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

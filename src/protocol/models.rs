@@ -28,6 +28,12 @@ pub struct ModelsRequest {
 }
 
 /// Which models a list is of.
+///
+/// ```
+/// use blossom::protocol::{ModelKind, ModelsRequest};
+///
+/// let request = ModelsRequest::new(ModelKind::Image);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ModelKind {
@@ -74,6 +80,19 @@ impl ModelsRequest {
 }
 
 /// Something that a model can do.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::Capability;
+///
+/// let models = client.models().await?;
+/// println!("{} can call tools", models.iter().filter(|model| model.can(Capability::Tools)).count());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
@@ -100,6 +119,19 @@ pub enum Capability {
 }
 
 /// A model of the service.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// for model in client.models().await?.iter() {
+///     let price = model.price_per_million("completionTextTokens");
+///     println!("{}: {:?}, {} for a million", model.id(), model.title(), price.unwrap_or_default());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
     id: String,
@@ -279,6 +311,18 @@ impl Model {
 }
 
 /// A list of models, in the service's order.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let models = client.models().await?;
+/// let model = models.find("openai").ok_or("it is there")?;
+/// println!("{} of {}", model.id(), models.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelList(Vec<Model>);
 

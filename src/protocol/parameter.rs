@@ -5,6 +5,19 @@ use serde::{Serialize, Serializer};
 use super::Dialect;
 
 /// How much a reasoning model thinks before it answers.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::ReasoningEffort;
+///
+/// let answer = client.text().chat(["9 * 7?"]).reasoning_effort(ReasoningEffort::Low).await?;
+/// println!("{answer}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -48,6 +61,12 @@ impl fmt::Display for ReasoningEffort {
 }
 
 /// What the model may answer with.
+///
+/// ```
+/// use blossom::protocol::{ChatRequest, Modality};
+///
+/// let request = ChatRequest::new(["Say hello"]).modalities([Modality::Text, Modality::Audio]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -59,6 +78,12 @@ pub enum Modality {
 }
 
 /// The encoding of sound inside a chat.
+///
+/// ```
+/// use blossom::protocol::{AudioFormat, AudioOutput};
+///
+/// let output = AudioOutput::new("nova", AudioFormat::Mp3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -76,6 +101,12 @@ pub enum AudioFormat {
 }
 
 /// How sound is asked for in a chat: a voice and a format.
+///
+/// ```
+/// use blossom::protocol::{AudioFormat, AudioOutput, ChatRequest};
+///
+/// let request = ChatRequest::new(["Say hello"]).audio(AudioOutput::new("nova", AudioFormat::Wav));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct AudioOutput {
     pub(super) voice: String,
@@ -94,6 +125,12 @@ impl AudioOutput {
 }
 
 /// How much of the web a searching model reads into its context.
+///
+/// ```
+/// use blossom::protocol::{ChatRequest, SearchContext};
+///
+/// let request = ChatRequest::new(["What is new?"]).search_context(SearchContext::Low);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -107,6 +144,19 @@ pub enum SearchContext {
 }
 
 /// How much work goes into an image. For the models that know it; the service's default is medium.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::Quality;
+///
+/// let image = client.image().generate("a cat").size(64, 64).quality(Quality::Medium).await?;
+/// # assert!(!image.bytes().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -141,6 +191,12 @@ impl fmt::Display for Quality {
 }
 
 /// The shape of a video.
+///
+/// ```
+/// use blossom::protocol::{AspectRatio, ImageRequest};
+///
+/// let request = ImageRequest::new("a cat").aspect_ratio(AspectRatio::Landscape);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AspectRatio {
@@ -160,6 +216,12 @@ impl fmt::Display for AspectRatio {
 }
 
 /// A size by its usual name.
+///
+/// ```
+/// use blossom::protocol::{ImageRequest, Resolution};
+///
+/// let request = ImageRequest::new("a cat").resolution(Resolution::K1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum Resolution {
@@ -184,6 +246,12 @@ pub enum Resolution {
 }
 
 /// What ends an answer: one to four texts.
+///
+/// ```
+/// use blossom::protocol::ChatRequest;
+///
+/// let request = ChatRequest::new(["Count"]).stop(["seven", "eight"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Stop(pub(super) Vec<String>);

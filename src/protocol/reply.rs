@@ -11,6 +11,19 @@ use super::{
 use crate::layers::types::{FinishReason, Usage};
 
 /// A whole chat reply, read tolerantly: everything but `choices` may be absent or null.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::protocol::ChatReply;
+///
+/// let reply = ChatReply::decode(br#"{
+///     "model": "openai",
+///     "choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]
+/// }"#)?;
+/// assert_eq!(reply.content(), "Hello");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ChatReply {
     pub(crate) content: String,

@@ -73,6 +73,19 @@ pub struct SpeechRequest {
 }
 
 /// How speech is encoded.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::SpeechFormat;
+///
+/// let speech = client.audio().speak("Hello").format(SpeechFormat::Wav).await?;
+/// assert!(speech.bytes().starts_with(b"RIFF"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

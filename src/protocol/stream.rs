@@ -18,6 +18,13 @@ use crate::layers::types::{FinishReason, Usage};
 pub(super) const FAKE_SUCCESS: &str = "Streaming response could not be processed.";
 
 /// What one event of a stream says.
+///
+/// ```
+/// use blossom::protocol::StreamEvent;
+///
+/// let event = StreamEvent::decode(r#"{"choices": [{"delta": {"content": "Hel"}}]}"#);
+/// assert!(matches!(event, StreamEvent::Delta(delta) if delta.content() == "Hel"));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamEvent {
@@ -216,6 +223,20 @@ impl<'a> Chunk<'a> {
 }
 
 /// A piece of an answer. `Display` shows its content.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// let mut stream = client.text().generate("Write a story").stream().await?;
+/// while let Some(delta) = stream.next().await {
+///     let delta = delta?;
+///     print!("{}{}", delta.reasoning().unwrap_or_default(), delta.content());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Delta {
     pub(super) content: String,

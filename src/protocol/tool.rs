@@ -151,6 +151,12 @@ impl Serialize for Tool {
 }
 
 /// Whether the model may, must or must not call tools.
+///
+/// ```
+/// use blossom::protocol::{ChatRequest, Tool, ToolChoice};
+///
+/// let request = ChatRequest::new(["Weather?"]).tools([Tool::function("weather")]).tool_choice(ToolChoice::Required);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ToolChoice {
@@ -191,6 +197,20 @@ impl Serialize for ToolChoice {
 /// A call that the model asks for.
 ///
 /// Answer it with [`Message::tool`](super::Message::tool) and the same id.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::Tool;
+///
+/// let answer = client.text().chat(["Weather?"]).tools([Tool::function("weather")]).await?;
+/// let call = &answer.tool_calls()[0];
+/// println!("{}({})", call.name(), call.arguments());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ToolCall {
     pub(super) id: String,

@@ -14,6 +14,19 @@ use super::fault::Fault;
 const KEPT: usize = 10_000;
 
 /// A request as the sandbox understood it. Keys are redacted.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// client.text().chat(["Hi"]).seed(7).await?;
+/// let request = &sandbox.requests()[0];
+/// assert_eq!((request.method(), request.prompt()), ("POST", Some("Hi")));
+/// assert_eq!(request.parsed()["seed"], 7);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Serialize)]
 pub struct Recorded {
     pub(super) method: String,

@@ -103,6 +103,18 @@ use self::{
 /// The embedded upstream. See the [module docs](self).
 ///
 /// Dropping it closes its connections and ends its thread.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// client.text().generate("Hi").await?;
+/// assert_eq!((sandbox.count(), sandbox.generations()), (1, 1));
+/// assert_eq!(sandbox.requests()[0].prompt(), Some("Hi"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Sandbox {
     base_url: String,
@@ -134,6 +146,17 @@ impl Sandbox {
 
     /// The requests so far, oldest first, keys redacted; the newest 10,000. Control routes are not
     /// among them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").await?;
+    /// assert_eq!(sandbox.requests()[0].prompt(), Some("Hi"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         self.log.requests()
@@ -159,6 +182,17 @@ impl Sandbox {
     }
 
     /// The most requests that were under way at once.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.batch((0..20).map(|n| format!("Prompt {n}"))).concurrency(5).run().await;
+    /// assert!(sandbox.max_in_flight() <= 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn max_in_flight(&self) -> u64 {
         self.log.counts().max_in_flight
@@ -193,6 +227,19 @@ impl Sandbox {
     /// # Errors
     ///
     /// The list of faults, if it is not one of them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// sandbox.fault("status;code=400")?;
+    /// assert!(client.text().generate("Hi").await.is_err());
+    /// sandbox.fault("")?;
+    /// assert!(client.text().generate("Hi").await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fault(&self, fault: &str) -> Result<(), UnknownFault> {
         let fault = match fault {
             "" => None,
@@ -204,6 +251,18 @@ impl Sandbox {
 
     /// Answers the next requests with these statuses and JSON bodies, in turn, before anything
     /// else.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// sandbox.script([(400, r#"{"error": {"message": "no"}}"#)]);
+    /// assert!(client.text().generate("Hi").await.is_err());
+    /// assert!(client.text().generate("Hi").await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn script<B: Into<String>>(&self, replies: impl IntoIterator<Item = (u16, B)>) {
         self.log.script(
             replies
@@ -231,6 +290,15 @@ impl Drop for Sandbox {
 }
 
 /// The fault is not one that the sandbox knows; `Display` lists them.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sandbox = blossom::sandbox::Sandbox::start()?;
+/// let error = sandbox.fault("stale").unwrap_err();
+/// assert!(error.to_string().contains("stall"), "it lists them");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct UnknownFault(String);
 
@@ -255,6 +323,22 @@ impl std::error::Error for UnknownFault {}
 /// | `server_cache` | no |
 /// | `unpaid` | no: as many generations at a time as are asked for |
 /// | `pollen_per_hour`, `pollen_burst` | 1 and 10, for publishable keys |
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use blossom::sandbox::Sandbox;
+///
+/// let sandbox = Sandbox::builder()
+///     .latency(Duration::from_millis(200))
+///     .first_event(Duration::from_millis(20))
+///     .event(Duration::from_millis(5))
+///     .start()?;
+/// println!("{}", sandbox.base_url());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct SandboxBuilder {

@@ -27,6 +27,17 @@ use super::{
 /// | [`max_in_flight`](Self::max_in_flight) | 64 | the connection's window lets that many readers pause |
 /// | [`http2_keep_alive`](Self::http2_keep_alive) | 20 s, 10 s | a dead peer is found within 30 s, while a model thinks in silence |
 /// | [`max_head_bytes`](Self::max_head_bytes) | 64 KiB | real heads have less than 8 |
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use blossom::transport::Transport;
+///
+/// let transport = Transport::builder().connect_timeout(Duration::from_secs(5)).build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub struct Builder {
     api_key: Option<Result<ApiKey, BoxError>>,
@@ -327,6 +338,13 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 const MIN_HEAD: u32 = 8 * 1024;
 
 /// An option of [`Builder`] that cannot be used.
+///
+/// ```
+/// use blossom::transport::Transport;
+///
+/// let error = Transport::builder().proxy("socks5://127.0.0.1:1").build().unwrap_err();
+/// println!("{}: {error}", error.option());
+/// ```
 #[derive(Debug)]
 pub struct InvalidBuilder {
     option: &'static str,

@@ -90,6 +90,13 @@ impl fmt::Debug for ApiKey {
 }
 
 /// A text that cannot be an API key. It shows nothing of the text.
+///
+/// ```
+/// use blossom::transport::ApiKey;
+///
+/// let error = ApiKey::new("sk_evil\r\nx: 1").unwrap_err();
+/// assert!(!error.to_string().contains("evil"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidKey {
     at: Option<usize>,
@@ -122,6 +129,16 @@ impl error::Error for InvalidKey {}
 ///
 /// Innermost, directly outside the transport, so that no other layer ever sees the key.
 /// [`Builder::api_key`](super::Builder::api_key) does the same without a layer.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::transport::{ApiKey, AuthLayer};
+/// use tower_layer::Layer as _;
+///
+/// let service = AuthLayer::new(&ApiKey::new("sk_mine")?)?.layer("any service");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct AuthLayer {
     authorization: HeaderValue,

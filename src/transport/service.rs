@@ -24,6 +24,20 @@ use super::{
 /// sends, because the connections are tasks of that runtime.
 ///
 /// See the [module docs](super) for what it refuses, and for an example.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// use blossom::{Blossom, Dialect, Endpoint, transport::Transport};
+///
+/// let client = Blossom::from_service(Transport::builder().build()?)
+///     .endpoint(Endpoint::new(Dialect::Gen, sandbox.base_url())?)
+///     .build();
+/// println!("{}", client.text().generate("What is Rust?").await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Transport {
     shared: Arc<Shared>,

@@ -305,6 +305,51 @@ fn every_example_stands_in_the_readme() {
 }
 
 #[test]
+fn every_item_of_the_checklist_names_a_test_that_is_there() {
+    let guide = read("src/guide/production.md");
+    let rows = guide
+        .lines()
+        .filter(|line| line.matches(" | ").count() == 3);
+    // Without its head and the line below.
+    let named: Vec<_> = rows
+        .filter_map(|row| row.trim_end_matches("` |").rsplit_once("| `"))
+        .map(|(_, test)| format!("fn {test}("))
+        .collect();
+    let mut sources = sources("tests/it");
+    sources.extend(self::sources("layers/tests"));
+
+    assert_eq!(named.len(), 10, "{named:?}");
+    for test in named {
+        let there = sources.iter().any(|(_, text)| text.contains(&test));
+        assert!(there, "{test} is nowhere");
+    }
+}
+
+#[test]
+fn every_example_of_the_performance_guide_is_there() {
+    let guide = read("src/guide/performance.md");
+    let (_, sections) = guide.split_once("| section of the original |").unwrap();
+    let rows = sections
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let examples: Vec<_> = rows
+        .filter_map(|row| row.split('|').nth(2))
+        .flat_map(|cell| cell.split(','))
+        .map(|name| name.trim().trim_matches('`'))
+        .filter(|name| !name.is_empty())
+        .collect();
+
+    assert!(examples.len() > 12, "{examples:?}");
+    for name in examples {
+        assert!(
+            root().join(format!("examples/{name}.rs")).exists(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn every_dependency_says_which_of_its_features_it_wants() {
     let manifest = read("Cargo.toml");
     let (_, after) = manifest.split_once("[workspace.dependencies]").unwrap();

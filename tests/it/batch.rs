@@ -12,6 +12,7 @@ use std::{
 use blossom::{
     Blossom, Body, ErrorKind, Result, Text,
     batch::{BatchInput, BatchOutput, Prepared},
+    policy::Prices,
     sandbox::Sandbox,
 };
 use bytes::Bytes;
@@ -35,6 +36,9 @@ fn counted(latency: Duration) -> (Blossom, Arc<AtomicUsize>, Arc<AtomicUsize>) {
             in_flight.fetch_sub(1, Ordering::SeqCst);
             let path = request.uri().path();
             assert!(!path.contains("PANIC"), "as asked");
+            if path.contains("HANG") {
+                std::future::pending::<()>().await;
+            }
             let failed = path.contains("FAIL");
             let body = Bytes::from(path.replace("/text/P", "A"));
             let response = Response::builder()
@@ -105,6 +109,39 @@ async fn l2_a_batch_that_is_canceled_keeps_what_is_finished() {
     assert_eq!(calls.load(Ordering::SeqCst), 40);
 }
 
+#[tokio::test]
+async fn l2_what_a_canceled_batch_has_done_is_not_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("batch.jsonl");
+    let (client, calls, _) = counted(Duration::from_millis(2));
+    let batch = || {
+        let prompts = (0..100).map(|n| format!("P{n}"));
+        client.batch(prompts).concurrency(10).checkpoint(&path)
+    };
+
+    let mut first = batch().start();
+    for _ in 0..37 {
+        first.next().await.unwrap().result.unwrap();
+    }
+    first.cancel();
+    let mut kept = 37;
+    while let Some(item) = first.next().await {
+        match item.result {
+            Ok(_) => kept += 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Canceled),
+        }
+    }
+    drop(first);
+    assert!(kept < 100, "it was canceled");
+    let results = batch().run().await;
+
+    for (n, result) in results.iter().enumerate() {
+        assert_eq!(text(result), format!("A{n}"));
+    }
+    let repeated = calls.load(Ordering::SeqCst) - 100;
+    assert!(repeated <= 10, "{repeated} were asked twice");
+}
+
 #[tokio::test(start_paused = true)]
 async fn l3_an_endless_input_is_taken_only_as_fast_as_it_is_read() {
     let (client, _, most) = counted(Duration::from_secs(1));
@@ -165,32 +202,33 @@ async fn l4_an_observer_that_is_slow_or_panics_stalls_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn l5_one_tenant_that_fails_or_hangs_does_not_slow_the_others() {
-    let (client, _, _) = counted(Duration::from_millis(100));
-    let tenants: Vec<_> = (0..10)
-        .map(|tenant| {
-            let client = client.clone();
+    for bad in ["FAIL", "HANG"] {
+        let (client, _, _) = counted(Duration::from_millis(100));
+        let tenant = |tenant: usize| {
+            let prompts = (0..50).map(move |n| match tenant {
+                0 => format!("P{bad}{n}"),
+                _ => format!("P{tenant}-{n}"),
+            });
+            let batch = client.batch(prompts).concurrency(5);
             async move {
                 let start = Instant::now();
-                let prompts = (0..50).map(move |n| match tenant {
-                    0 => format!("PFAIL{n}"),
-                    _ => format!("P{tenant}-{n}"),
-                });
-                let results = client.batch(prompts).concurrency(5).run().await;
-                (
-                    start.elapsed(),
-                    results.iter().filter(|result| result.is_ok()).count(),
-                )
+                // Nobody waits longer for the one that hangs.
+                let enough = tokio::time::sleep(Duration::from_secs(60));
+                let results = batch.cancel_when(enough).run().await;
+                let answered = results.iter().filter(|result| result.is_ok());
+                (start.elapsed(), answered.count())
             }
-        })
-        .collect();
+        };
 
-    let mut done = futures_util::future::join_all(tenants).await;
+        let mut done = futures_util::future::join_all((0..10).map(tenant)).await;
 
-    assert_eq!(done.remove(0).1, 0);
-    assert!(
-        done.iter()
-            .all(|(took, ok)| *ok == 50 && *took == Duration::from_secs(1))
-    );
+        assert_eq!(done.remove(0).1, 0, "{bad}");
+        let full_rate = (Duration::from_secs(1), 50);
+        assert!(
+            done.iter().all(|tenant| *tenant == full_rate),
+            "{bad}: {done:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -348,6 +386,45 @@ async fn the_sandbox_counts_no_more_in_flight_than_asked_for() {
 }
 
 #[tokio::test]
+async fn progress_tells_tokens_and_spend_and_what_was_cached() {
+    let sandbox = Sandbox::start().unwrap();
+    let builder = Blossom::builder().base_url(sandbox.base_url());
+    let models = builder.clone().build().unwrap().models().await.unwrap();
+    let client = builder
+        .prices(Prices::from_models(&models))
+        .build()
+        .unwrap();
+    let ask = |n: usize| client.text().chat([format!("Prompt {n}")]).model("openai");
+    // One is in the client's cache before, and of the others each comes twice.
+    let known = ask(0).await.unwrap();
+    let spent = || client.spend().unwrap().totals().spent;
+    let before = spent();
+
+    let mut batch = client
+        .batch((0..10).map(|n| ask(n % 5)))
+        .concurrency(2)
+        .start();
+    let mut tokens = 0;
+    while let Some(item) = batch.next().await {
+        tokens += item.result.unwrap().usage().unwrap().total_tokens;
+    }
+
+    let progress = batch.progress();
+    assert_eq!(
+        (progress.done, progress.failed, progress.cached),
+        (10, 0, 6)
+    );
+    assert!(progress.spend.0 > 0);
+    assert_eq!(progress.spend, spent().saturating_sub(before));
+    let known = known.usage().unwrap().total_tokens;
+    assert_eq!(
+        progress.tokens,
+        tokens / 2 - known,
+        "each that was paid, once"
+    );
+}
+
+#[tokio::test]
 async fn images_and_speech_are_batches_too() {
     let sandbox = Sandbox::start().unwrap();
     let client = Blossom::builder()
@@ -362,7 +439,9 @@ async fn images_and_speech_are_batches_too() {
             .generate(format!("cat {}", n % 3))
             .size(16, 16)
     });
-    let images = client.batch(images.collect::<Vec<_>>()).run().await;
+    let images = images.collect::<Vec<_>>();
+    let mut again = client.batch(images.clone()).start();
+    let images = client.batch(images).run().await;
     let speech = client.batch([client.audio().speak("Hello")]).run().await;
 
     assert!(
@@ -371,5 +450,9 @@ async fn images_and_speech_are_batches_too() {
             .all(|image| !image.as_ref().unwrap().bytes().is_empty())
     );
     assert!(!speech[0].as_ref().unwrap().bytes().is_empty());
+    while let Some(item) = again.next().await {
+        item.result.unwrap();
+    }
+    assert_eq!(again.progress().cached, 6, "the client has them all");
     assert_eq!(sandbox.count(), 4);
 }

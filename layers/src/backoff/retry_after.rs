@@ -18,6 +18,16 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// `now` is the time by which a date is read.
 ///
 /// [RFC 9110, section 10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use blossom_layers::backoff::retry_after;
+/// use http::{HeaderMap, header::RETRY_AFTER, HeaderValue};
+///
+/// let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("7"))]);
+/// assert_eq!(retry_after(&headers, SystemTime::now()), Some(Duration::from_secs(7)));
+/// ```
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let millis = text(headers, RETRY_AFTER_MS).and_then(|value| value.parse::<f64>().ok());
@@ -35,6 +45,15 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// A wait of so many seconds, or `None` if that is no length of time.
 ///
 /// For waits that stand elsewhere than in a header, such as in the body of an error.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::backoff::seconds;
+///
+/// assert_eq!(seconds(1.5), Some(Duration::from_millis(1500)));
+/// assert_eq!(seconds(-1.0), None);
+/// ```
 #[must_use]
 pub fn seconds(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()

@@ -6,6 +6,13 @@ use super::{Rules, circuits::Circuits};
 use crate::{sync::Arc, types::PartitionKey};
 
 /// What a circuit does with calls.
+///
+/// ```
+/// use blossom_layers::{breaker::{BreakerLayer, CircuitState}, types::PartitionKey};
+///
+/// let handle = BreakerLayer::new().handle();
+/// assert_eq!(handle.snapshot(&PartitionKey::from("unknown")).state, CircuitState::Closed);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum CircuitState {
@@ -19,6 +26,13 @@ pub enum CircuitState {
 }
 
 /// A circuit at one moment.
+///
+/// ```
+/// use blossom_layers::{breaker::BreakerLayer, types::PartitionKey};
+///
+/// let snapshot = BreakerLayer::new().handle().snapshot(&PartitionKey::from("unknown"));
+/// assert_eq!((snapshot.calls, snapshot.failures), (0, 0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -38,6 +52,17 @@ pub struct Snapshot {
 /// work.
 ///
 /// Cheap to clone. It needs no runtime.
+///
+/// ```
+/// use blossom_layers::{breaker::{BreakerLayer, CircuitState}, types::PartitionKey};
+///
+/// let layer = BreakerLayer::new();
+/// let (handle, model) = (layer.handle(), PartitionKey::from("slow-model"));
+/// handle.trip(&model);
+/// assert_eq!(handle.snapshot(&model).state, CircuitState::Open);
+/// handle.reset(&model);
+/// assert_eq!(handle.snapshot(&model).state, CircuitState::Closed);
+/// ```
 #[derive(Debug, Clone)]
 pub struct BreakerHandle {
     circuits: Arc<Circuits>,

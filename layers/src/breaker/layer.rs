@@ -10,6 +10,15 @@ use crate::{sync::Arc, types::Classify};
 /// The circuits live in the layer: clones of it share them, and all services that it makes.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::breaker::{BreakerLayer, Rules};
+///
+/// let layer = BreakerLayer::new().rules(Rules::new().open(Duration::from_secs(5)));
+/// assert!(layer.handle().snapshots().is_empty(), "nobody has called");
+/// ```
 #[derive(Clone)]
 pub struct BreakerLayer<P = ByAuthority, C = ByHealth> {
     partition: P,

@@ -18,6 +18,13 @@ use crate::{
 /// Stops calling an upstream that fails, for a while.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::breaker::BreakerLayer;
+/// use tower_layer::Layer as _;
+///
+/// let service = BreakerLayer::new().layer("any service");
+/// ```
 #[derive(Clone)]
 pub struct Breaker<S, P, C> {
     pub(super) inner: S,

@@ -5,6 +5,12 @@ use super::Buffer;
 /// Applies [`Buffer`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::buffer::BufferLayer;
+///
+/// let layer = BufferLayer::new().max_request_bytes(256 * 1024);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct BufferLayer {
     max_request_bytes: usize,

@@ -18,6 +18,13 @@ use crate::{
 /// Turns any request body into a [`ReqBody`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::buffer::{Buffer, BufferLayer};
+/// use tower_layer::Layer as _;
+///
+/// let service: Buffer<&str> = BufferLayer::new().layer("any service");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Buffer<S> {
     inner: S,

@@ -13,6 +13,18 @@ use crate::types::{CacheKey, Owner, ScopeDigest};
 /// Made by [`CacheLayer::handle`](super::CacheLayer::handle). Clones are views of the same cache. A
 /// reply that was asked for before something was invalidated is not stored after, and nobody who comes
 /// after joins its call.
+///
+/// ```
+/// use blossom_layers::{
+///     cache::{CacheLayer, key::CanonicalKey, tier::MemoryTier},
+///     types::Scope,
+/// };
+///
+/// let layer = CacheLayer::new(MemoryTier::new(1 << 20), CanonicalKey::new(), Scope::shared());
+/// let handle = layer.handle();
+/// handle.invalidate_tag("faq");
+/// assert_eq!((handle.in_flight(), handle.stats().hit_rate()), (0, 0.0));
+/// ```
 #[derive(Clone)]
 pub struct CacheHandle {
     shared: Arc<Shared>,

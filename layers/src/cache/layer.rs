@@ -17,6 +17,21 @@ use crate::{
 ///
 /// Clones share what is stored and what is in flight, and so do all services of one layer; two layers
 /// share nothing but a tier that both were given. See the [module docs](super) for an example.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::{
+///     cache::{CacheLayer, key::CanonicalKey, tier::MemoryTier},
+///     types::Scope,
+/// };
+///
+/// let tier = MemoryTier::new(64 * 1024 * 1024);
+/// let layer = CacheLayer::new(tier, CanonicalKey::new(), Scope::fixed("team-a"))
+///     .time_to_live(Duration::from_secs(3600))
+///     .stale_if_error(Duration::from_secs(600));
+/// assert_eq!(layer.handle().stats().requests(), 0);
+/// ```
 #[derive(Clone)]
 pub struct CacheLayer<K, P = ByDirectives> {
     key: K,

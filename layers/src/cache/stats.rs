@@ -7,6 +7,17 @@ use super::TierStats;
 /// Each request is counted once, under [`hits`](Self::hits), [`stale`](Self::stale),
 /// [`misses`](Self::misses), [`coalesced`](Self::coalesced) or [`bypassed`](Self::bypassed), whatever
 /// becomes of it.
+///
+/// ```
+/// use blossom_layers::{
+///     cache::{CacheLayer, key::CanonicalKey, tier::MemoryTier},
+///     types::Scope,
+/// };
+///
+/// let layer = CacheLayer::new(MemoryTier::new(1 << 20), CanonicalKey::new(), Scope::shared());
+/// let stats = layer.handle().stats();
+/// println!("{} saved of {}, {:.1} %", stats.calls_saved(), stats.requests(), stats.hit_rate());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CacheStats {

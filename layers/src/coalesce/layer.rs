@@ -12,6 +12,15 @@ use crate::{
 ///
 /// Clones share the calls in flight, and so do all services of one layer; two layers share nothing.
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::{cache::key::CanonicalKey, coalesce::CoalesceLayer, types::Scope};
+///
+/// let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a")).lag_grace(Duration::from_millis(500));
+/// assert_eq!(layer.in_flight(), 0);
+/// ```
 #[derive(Clone)]
 pub struct CoalesceLayer<P> {
     policy: P,

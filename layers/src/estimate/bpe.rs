@@ -3,6 +3,12 @@ use bpe_openai::{Tokenizer, cl100k_base, o200k_base};
 use super::CountTokens;
 
 /// A vocabulary, and the rules by which text is cut for it.
+///
+/// ```
+/// use blossom_layers::estimate::{Bpe, CountTokens as _, Encoding};
+///
+/// assert_eq!(Bpe::new(Encoding::Cl100kBase).count("hello world"), 2);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -83,6 +89,15 @@ impl CountTokens for Bpe {
 ///
 /// It holds the text whose tokens may still change: mostly the last words, at most 64 KiB. A single
 /// word or run of signs that is longer than that is counted in pieces of 64 KiB.
+///
+/// ```
+/// use blossom_layers::estimate::{Bpe, Encoding};
+///
+/// let mut tally = Bpe::new(Encoding::O200kBase).tally();
+/// tally.push("hello");
+/// tally.push(" world");
+/// assert_eq!(tally.tokens(), 2);
+/// ```
 #[derive(Debug, Clone)]
 pub struct BpeTally {
     bpe: Bpe,

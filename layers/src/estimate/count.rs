@@ -1,6 +1,20 @@
 /// Counts the tokens of a text.
 ///
 /// Implemented for closures.
+///
+/// ```
+/// use blossom_layers::estimate::CountTokens;
+///
+/// /// A token for each word.
+/// struct Words;
+///
+/// impl CountTokens for Words {
+///     fn count(&self, text: &str) -> u64 {
+///         text.split_whitespace().count() as u64
+///     }
+/// }
+/// assert_eq!(Words.count("What is Rust?"), 3);
+/// ```
 pub trait CountTokens {
     /// The tokens of `text`.
     fn count(&self, text: &str) -> u64;

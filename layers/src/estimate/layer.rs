@@ -8,6 +8,15 @@ use crate::types::Warning;
 /// Applies [`Estimate`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::{estimate::EstimateLayer, types::TokenEstimate};
+/// use http::Request;
+///
+/// // A token for each header: a policy is any function of the request.
+/// let policy = |request: &Request<()>| Some(TokenEstimate::new(request.headers().len() as u64));
+/// let layer = EstimateLayer::new(policy).warn_above(1_000).refuse_above(100_000);
+/// ```
 #[derive(Clone)]
 pub struct EstimateLayer<P, O = Unobserved> {
     policy: P,

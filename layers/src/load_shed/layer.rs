@@ -8,6 +8,13 @@ use crate::sync::Arc;
 /// The layer holds the mean time that calls take: services of one layer, and of its clones, share it.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::load_shed::LoadShedLayer;
+/// use tower_layer::Layer as _;
+///
+/// let service = LoadShedLayer::new().layer("any service");
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct LoadShedLayer {
     mean: Arc<Mean>,

@@ -12,6 +12,13 @@ use crate::{BoxError, sync::Arc};
 /// Refuses at once, with a time to come back, instead of waiting for a service that is not ready.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::load_shed::{LoadShed, LoadShedLayer};
+/// use tower_layer::Layer as _;
+///
+/// let service: LoadShed<&str> = LoadShedLayer::new().layer("any service");
+/// ```
 #[derive(Debug)]
 pub struct LoadShed<S> {
     inner: S,

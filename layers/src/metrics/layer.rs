@@ -11,6 +11,14 @@ use crate::{
 /// Applies [`Metrics`].
 ///
 /// Clones share their label sets. See the [module docs](super) for an example.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+///
+/// use blossom_layers::metrics::MetricsLayer;
+///
+/// let layer = MetricsLayer::new().max_series(NonZeroUsize::MIN.saturating_add(99));
+/// ```
 #[derive(Clone)]
 pub struct MetricsLayer<D = Undescribed, E = ErrorWords> {
     describe: D,

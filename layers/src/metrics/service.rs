@@ -19,6 +19,13 @@ use crate::{
 /// Counts and measures calls, to the end of their bodies.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::metrics::{Metrics, MetricsLayer};
+/// use tower_layer::Layer as _;
+///
+/// let service: Metrics<&str> = MetricsLayer::new().layer("any service");
+/// ```
 #[derive(Clone)]
 pub struct Metrics<S, D = Undescribed, E = ErrorWords> {
     inner: S,

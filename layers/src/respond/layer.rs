@@ -5,6 +5,14 @@ use super::Respond;
 /// Applies [`Respond`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::respond::RespondLayer;
+/// use tower_layer::Layer as _;
+///
+/// // Outermost: what stands within may refuse, and what comes out is an answer.
+/// let service = RespondLayer::new().layer("any service");
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RespondLayer(());
 

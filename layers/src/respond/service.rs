@@ -12,6 +12,13 @@ use crate::BoxError;
 /// Turns the refusals of a stack into answers.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::respond::{Respond, RespondLayer};
+/// use tower_layer::Layer as _;
+///
+/// let service: Respond<&str> = RespondLayer::new().layer("any service");
+/// ```
 #[derive(Debug)]
 pub struct Respond<S> {
     inner: S,

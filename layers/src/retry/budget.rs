@@ -20,6 +20,14 @@ use crate::sync::{Arc, Mutex, lock};
 /// is saved up for a storm.
 ///
 /// A success costs one atomic addition. Memory is bounded by the retries of 10 s.
+///
+/// ```
+/// use blossom_layers::retry::Budget;
+///
+/// // A tenth of the calls, and no fewer than five, in any ten seconds; clones share it.
+/// let budget = Budget::new(10, 5);
+/// assert!(!budget.is_empty());
+/// ```
 #[derive(Clone)]
 pub struct Budget {
     shared: Arc<Shared>,
@@ -43,6 +51,12 @@ struct State {
 }
 
 /// What a [`Budget`] has counted.
+///
+/// ```
+/// use blossom_layers::retry::Budget;
+///
+/// println!("{:?}", Budget::new(10, 10).stats());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct BudgetStats {

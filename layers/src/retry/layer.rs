@@ -7,6 +7,15 @@ use super::{Retry, Standard};
 /// Applies [`Retry`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use std::num::NonZeroU32;
+///
+/// use blossom_layers::retry::{RetryLayer, Standard};
+///
+/// let policy = Standard::new().max_attempts(NonZeroU32::MIN.saturating_add(1));
+/// let layer = RetryLayer::new(policy);
+/// ```
 #[derive(Clone)]
 pub struct RetryLayer<P = Standard> {
     policy: P,

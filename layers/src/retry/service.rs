@@ -18,6 +18,13 @@ use crate::{
 /// Sends a request again when another try can help.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::retry::{Retry, RetryLayer, Standard};
+/// use tower_layer::Layer as _;
+///
+/// let service: Retry<&str, Standard> = RetryLayer::new(Standard::new()).layer("any service");
+/// ```
 #[derive(Clone)]
 pub struct Retry<S, P> {
     inner: S,

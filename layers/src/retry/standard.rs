@@ -25,6 +25,18 @@ use crate::{
 ///
 /// A reply is followed by another attempt if it is [`Class::Transient`], attempts are left, the request
 /// may be repeated, the wait ends before the deadline, and the budget allows it, in this order.
+///
+/// ```
+/// use std::{num::NonZeroU32, time::Duration};
+///
+/// use blossom_layers::{backoff::Backoff, retry::{Budget, Standard}};
+///
+/// let policy = Standard::new()
+///     .max_attempts(NonZeroU32::MIN.saturating_add(3))
+///     .backoff(Backoff::new(Duration::from_millis(200), Duration::from_secs(4)))
+///     .budget(Budget::new(10, 10))
+///     .max_retry_after(Duration::from_secs(30));
+/// ```
 #[derive(Clone)]
 pub struct Standard<C = ByStatus, R = Idempotent> {
     rules: Arc<Rules<C, R>>,

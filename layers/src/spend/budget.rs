@@ -6,6 +6,15 @@ use crate::types::Nanos;
 ///
 /// Periods follow one another from the moment in which the layer is made, by a clock that only goes
 /// forward: setting the machine's clock gives nobody a new budget.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::{spend::Budget, types::Nanos};
+///
+/// let budget = Budget::new(Nanos(5_000_000_000), Duration::from_secs(3600));
+/// assert_eq!(budget.limit().to_string(), "5.000000000");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Budget {
     limit: Nanos,

@@ -7,6 +7,14 @@ use crate::{
 /// A live view of the books of a [`SpendLayer`](super::SpendLayer).
 ///
 /// Cheap to clone. Each getter is true of one moment; two of them may be of two.
+///
+/// ```
+/// use blossom_layers::{spend::{Budget, SpendLayer}, types::{Nanos, Record}};
+///
+/// let price = |record: &Record| record.usage.map(|usage| Nanos(usage.total_tokens));
+/// let handle = SpendLayer::new(price).budget(Budget::in_all(Nanos(1_000))).handle();
+/// assert_eq!(handle.left(), Some(Nanos(1_000)));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Handle {
     ledger: Arc<Ledger>,

@@ -13,6 +13,18 @@ use crate::{
 /// The layer holds the books: services of one layer, and of its clones, share them.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::{spend::{Budget, SpendLayer}, types::{Nanos, Record}};
+///
+/// // A billionth for each token: a price is any function of what was learnt of a reply.
+/// let price = |record: &Record| record.usage.map(|usage| Nanos(usage.total_tokens));
+/// let day = Duration::from_secs(24 * 3600);
+/// let layer = SpendLayer::new(price).budget(Budget::new(Nanos(5_000_000_000), day));
+/// assert_eq!(layer.handle().totals().spent, Nanos::ZERO);
+/// ```
 #[derive(Clone)]
 pub struct SpendLayer<P, Q = Unquoted, K = Unpartitioned> {
     pub(super) ledger: Arc<Ledger>,

@@ -2,6 +2,14 @@ use super::account::nanos;
 use crate::types::Nanos;
 
 /// What calls have cost so far.
+///
+/// ```
+/// use blossom_layers::{spend::SpendLayer, types::{Nanos, Record}};
+///
+/// let layer = SpendLayer::new(|record: &Record| record.usage.map(|usage| Nanos(usage.total_tokens)));
+/// let totals = layer.handle().totals();
+/// assert_eq!((totals.calls, totals.spent, totals.saved), (0, Nanos::ZERO, Nanos::ZERO));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Totals {

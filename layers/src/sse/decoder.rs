@@ -13,6 +13,19 @@ use super::{
 ///
 /// See the [module docs](super) for an example, the caps and what it costs. A clone of a new
 /// decoder is a new decoder with the same caps.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom_layers::sse::Decoder;
+///
+/// let mut decoder = Decoder::new();
+/// decoder.push("data: Hel".into());
+/// assert!(decoder.next_event()?.is_none(), "it is not whole yet");
+/// decoder.push("lo\n\n".into());
+/// assert_eq!(decoder.next_event()?.ok_or("now it is")?.data(), b"Hello");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limits: Limits,

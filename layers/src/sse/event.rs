@@ -9,6 +9,18 @@ use super::InvalidUtf8;
 /// It costs nothing: neither a copy nor a count. The data is bytes, so that nobody pays for a check
 /// of UTF-8 that the JSON parser does again. To keep the event, take
 /// [`to_event`](Self::to_event); to keep its data alone, [`to_bytes`](Self::to_bytes).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom_layers::sse::Decoder;
+///
+/// let mut decoder = Decoder::new();
+/// decoder.push("event: ping\ndata: 1\n\n".into());
+/// let event = decoder.next_event()?.ok_or("it is whole")?;
+/// assert_eq!(event.data(), b"1");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventRef<'a> {
     data: &'a [u8],

@@ -17,6 +17,14 @@ use super::{Clock, Elapsed};
 use crate::{BoxError, timer::Timer, types::Outcome};
 
 /// Applies [`FirstEventTimeout`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::FirstEventTimeoutLayer;
+///
+/// let layer = FirstEventTimeoutLayer::new(Duration::from_secs(300));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct FirstEventTimeoutLayer {
     after: Duration,
@@ -58,6 +66,14 @@ impl<S> Layer<S> for FirstEventTimeoutLayer {
 }
 
 /// Gives up on a reply that does not begin in time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::FirstEventTimeout;
+///
+/// let service = FirstEventTimeout::new("any service", Duration::from_secs(60));
+/// ```
 #[derive(Debug, Clone)]
 pub struct FirstEventTimeout<S> {
     inner: S,

@@ -18,6 +18,14 @@ use crate::BoxError;
 /// Applies [`HeadTimeout`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::HeadTimeoutLayer;
+///
+/// let layer = HeadTimeoutLayer::new(Duration::from_secs(60));
+/// ```
 #[derive(Clone, Copy)]
 pub struct HeadTimeoutLayer<A = Duration> {
     after: A,
@@ -66,6 +74,14 @@ impl<B, F: Fn(&Request<B>) -> Duration> After<B> for F {
 /// Gives up on a response whose head does not arrive in time.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::HeadTimeout;
+///
+/// let service = HeadTimeout::new("any service", Duration::from_secs(60));
+/// ```
 #[derive(Clone)]
 pub struct HeadTimeout<S, A = Duration> {
     inner: S,

@@ -20,6 +20,14 @@ use super::{
 use crate::{BoxError, timer::Timer};
 
 /// Applies [`IdleTimeout`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::IdleTimeoutLayer;
+///
+/// let layer = IdleTimeoutLayer::new(Duration::from_secs(300)).max_unread(Duration::from_secs(60));
+/// ```
 #[derive(Debug, Clone)]
 pub struct IdleTimeoutLayer {
     after: Duration,

@@ -17,6 +17,14 @@ use super::{Clock, Elapsed};
 use crate::{BoxError, timer::Timer, types::Deadline};
 
 /// Applies [`TotalTimeout`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::TotalTimeoutLayer;
+///
+/// let layer = TotalTimeoutLayer::new(Duration::from_secs(120));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TotalTimeoutLayer {
     after: Duration,
@@ -42,6 +50,14 @@ impl<S> Layer<S> for TotalTimeoutLayer {
 }
 
 /// Gives up on a reply that has not ended in time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::TotalTimeout;
+///
+/// let service = TotalTimeout::new("any service", Duration::from_secs(60));
+/// ```
 #[derive(Debug, Clone)]
 pub struct TotalTimeout<S> {
     inner: S,

@@ -8,6 +8,12 @@ use crate::types::{ErrorWords, Undescribed};
 /// Applies [`Trace`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::trace::TraceLayer;
+///
+/// let (call, attempt) = (TraceLayer::call(), TraceLayer::attempt());
+/// ```
 #[derive(Clone, Copy)]
 pub struct TraceLayer<D = Undescribed, E = ErrorWords, P = NoContext, C = NoContent> {
     pub(super) kind: Kind,

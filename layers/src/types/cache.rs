@@ -10,6 +10,13 @@ use http::{HeaderName, Request};
 ///
 /// `Display` and `Debug` show the 32 bytes in hexadecimal; there is nothing of the request in a key
 /// that could be read back.
+///
+/// ```
+/// use blossom_layers::types::CacheKey;
+///
+/// let key = CacheKey::new([7; 32]);
+/// assert_eq!(key.as_bytes(), &[7; 32]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CacheKey {
     bytes: [u8; 32],
@@ -109,6 +116,13 @@ impl CanonicalBody {
 /// The meanings follow the `Cache-Status` header field ([RFC 9211]).
 ///
 /// [RFC 9211]: https://www.rfc-editor.org/rfc/rfc9211
+///
+/// ```
+/// use blossom_layers::types::CacheStatus;
+///
+/// let free = |status| matches!(status, CacheStatus::Hit | CacheStatus::Stale | CacheStatus::Coalesced);
+/// assert!(free(CacheStatus::Hit) && !free(CacheStatus::Miss));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CacheStatus {

@@ -6,6 +6,12 @@ use super::{FinishReason, Outcome, Refusal, RefusalKind};
 use crate::{body::End, cause_ref};
 
 /// How a reply counts.
+///
+/// ```
+/// use blossom_layers::types::Class;
+///
+/// assert_ne!(Class::Transient, Class::Permanent);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Class {

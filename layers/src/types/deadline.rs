@@ -12,6 +12,21 @@ use crate::sync::{Arc, Mutex, lock};
 ///
 /// It holds a [`std::time::Instant`], which tokio's clock converts to and from, so that a paused
 /// clock pauses deadlines as well.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use blossom_layers::types::Deadline;
+/// use http::Request;
+///
+/// let mut request = Request::new(());
+/// let in_time = Deadline::after(Instant::now(), Duration::from_secs(30));
+/// if let Some(deadline) = in_time {
+///     request.extensions_mut().insert(deadline);
+/// }
+/// assert_eq!(Deadline::of(request.extensions()), in_time);
+/// assert_eq!(Deadline::after(Instant::now(), Duration::MAX), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deadline(Instant);
 

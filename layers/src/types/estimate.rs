@@ -1,6 +1,13 @@
 use http::Request;
 
 /// How many tokens a request is expected to take.
+///
+/// ```
+/// use blossom_layers::types::TokenEstimate;
+///
+/// let estimate = TokenEstimate::new(100).completion_tokens(50);
+/// assert_eq!(estimate.total_tokens(), 150);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct TokenEstimate {

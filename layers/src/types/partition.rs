@@ -5,6 +5,12 @@ use http::Request;
 /// The name of a part that has limits, breakers or budgets of its own.
 ///
 /// Cheap to clone. The empty key is the part of all requests that belong to no other.
+///
+/// ```
+/// use blossom_layers::types::PartitionKey;
+///
+/// assert_eq!(PartitionKey::from("openai"), PartitionKey::from("openai"));
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 // `None` for the empty one, so that it costs nothing.
 pub struct PartitionKey(Option<Arc<str>>);
@@ -70,6 +76,13 @@ where
 /// All requests together: no request belongs to a part of its own.
 ///
 /// What layers with an optional partition have until they are given one.
+///
+/// ```
+/// use blossom_layers::types::{Partition, Unpartitioned};
+/// use http::Request;
+///
+/// assert!(Unpartitioned.partition(&Request::new(())).is_none());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unpartitioned;
 

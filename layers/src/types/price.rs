@@ -8,6 +8,17 @@ use crate::cause_ref;
 /// An amount of money in billionths of the unit of account.
 ///
 /// Integers, because sums of floats drift and a budget must add up. All arithmetic saturates.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom_layers::types::Nanos;
+///
+/// let limit: Nanos = "2.5".parse()?;
+/// assert_eq!(limit, Nanos(2_500_000_000));
+/// assert_eq!(limit.saturating_sub(Nanos(500_000_000)).to_string(), "2.000000000");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Nanos(pub u64);
 
@@ -53,6 +64,12 @@ impl FromStr for Nanos {
 }
 
 /// A text that is no amount of money, or one that is too large or too fine.
+///
+/// ```
+/// use blossom_layers::types::Nanos;
+///
+/// assert!("a lot".parse::<Nanos>().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidAmount(());
 
@@ -65,6 +82,13 @@ impl fmt::Display for InvalidAmount {
 impl Error for InvalidAmount {}
 
 /// What is known of the cost of a call before it is made.
+///
+/// ```
+/// use blossom_layers::types::{Nanos, Quote, TokenEstimate};
+///
+/// let quote = Quote::new().model("openai").estimate(TokenEstimate::new(100)).most(Nanos(1_000));
+/// assert_eq!(quote.most, Some(Nanos(1_000)));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quote {

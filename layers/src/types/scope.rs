@@ -4,6 +4,15 @@ use http::{HeaderMap, HeaderName, Request};
 
 /// On whose behalf a request is made; placed in the extensions of the request by the edge, after
 /// authentication.
+///
+/// ```
+/// use blossom_layers::types::Tenant;
+/// use http::Request;
+///
+/// // Set at the edge, by who knows the caller.
+/// let mut request = Request::new(());
+/// request.extensions_mut().insert(Tenant::new("team-a"));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Tenant(Arc<str>);
 

@@ -1,4 +1,11 @@
 /// The tokens that an upstream says a reply took.
+///
+/// ```
+/// use blossom_layers::types::Usage;
+///
+/// let sum = Usage::new(10, 5).saturating_add(Usage::new(1, 1));
+/// assert_eq!((sum.prompt_tokens, sum.total_tokens), (11, 17));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -16,6 +23,12 @@ pub struct Usage {
 
 impl Usage {
     /// A usage of `prompt_tokens` and `completion_tokens`, without details.
+    ///
+    /// ```
+    /// use blossom_layers::types::Usage;
+    ///
+    /// assert_eq!(Usage::new(10, 5).total_tokens, 15);
+    /// ```
     #[must_use]
     pub const fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
         Self {

@@ -25,6 +25,12 @@ use crate::{
 /// - the status is a success, the finish is no failure, and it is no notice to pay.
 ///
 /// JSON is parsed only where an event can hold what is looked for.
+///
+/// ```
+/// use blossom::{layers::observe::ObserveLayer, policy::ObserveReply};
+///
+/// let layer = ObserveLayer::new(ObserveReply);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ObserveReply;
 
@@ -42,6 +48,12 @@ impl Observe for ObserveReply {
 /// It estimates the tokens of the answer as they pass, by the
 /// [`Heuristic`](crate::layers::estimate::Heuristic): reasoning and calls of tools too. The upstream's
 /// own usage stands beside it, where it tells.
+///
+/// ```
+/// use blossom::{layers::observe::ObserveLayer, policy::CountReply};
+///
+/// let layer = ObserveLayer::new(CountReply::new(true));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct CountReply {
     count: bool,

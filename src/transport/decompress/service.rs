@@ -24,6 +24,12 @@ use super::{
 /// Applies [`Decompress`].
 ///
 /// See the [module docs](super) for its limits, and for an example.
+///
+/// ```
+/// use blossom::transport::decompress::DecompressLayer;
+///
+/// let layer = DecompressLayer::new().max_ratio(50).free_bytes(1 << 20);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct DecompressLayer {
     limits: Limits,

@@ -7,6 +7,20 @@ use blossom_layers::BoxError;
 use super::find;
 
 /// No connection could be made, so nothing was sent.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::{Blossom, layers::cause_ref, transport::ConnectError};
+///
+/// // Nobody listens there.
+/// let client = Blossom::builder().base_url("http://127.0.0.1:1").max_attempts(1).build()?;
+/// let error = client.text().generate("Hi").await.unwrap_err();
+/// let cause = cause_ref::<ConnectError>(&error).ok_or("it could not connect")?;
+/// println!("{}: {:?}", cause.host(), cause.cause());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ConnectError {
     cause: ConnectCause,

@@ -51,6 +51,19 @@ impl fmt::Display for UserInfoRefused {
 impl Error for UserInfoRefused {}
 
 /// Plain `http` to a host that is neither loopback nor allowed by name.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::{Blossom, layers::cause_ref, transport::PlainHttpRefused};
+///
+/// let client = Blossom::builder().base_url("http://example.com").api_key("sk_mine").build()?;
+/// let error = client.text().generate("Hi").await.unwrap_err();
+/// let refused = cause_ref::<PlainHttpRefused>(&error).ok_or("nothing was sent")?;
+/// assert_eq!(refused.host(), "example.com");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainHttpRefused {
     host: Box<str>,

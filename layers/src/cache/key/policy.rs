@@ -25,6 +25,12 @@ use crate::{
 ///
 /// See the [module docs](super) for what that is, and for an example. Clones share their memory of
 /// requests that were seen before.
+///
+/// ```
+/// use blossom_layers::{cache::{CacheLayer, key::CanonicalKey, tier::MemoryTier}, types::Scope};
+///
+/// let layer = CacheLayer::new(MemoryTier::new(1 << 20), CanonicalKey::new(), Scope::fixed("team-a"));
+/// ```
 #[derive(Clone)]
 pub struct CanonicalKey<A = Nothing> {
     headers: Arc<[HeaderName]>,

@@ -5,6 +5,12 @@ use super::Found;
 /// `hits + stale + misses + busy` is the number of lookups that came to their end;
 /// `found + stored - evicted.total()` the number of entries that are there, once all that was put is
 /// written.
+///
+/// ```
+/// use blossom_layers::cache::tier::{MemoryTier, Tier as _};
+///
+/// println!("{:?}", MemoryTier::new(1 << 20).stats());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TierStats {

@@ -77,6 +77,15 @@ impl CountTokens for Heuristic {
 
 /// Counts a text that comes in parts; the same as the whole, wherever it is cut between characters.
 /// Made by [`Heuristic::tally`]; holds no text.
+///
+/// ```
+/// use blossom_layers::estimate::Heuristic;
+///
+/// let mut tally = Heuristic::new().tally();
+/// tally.push("What is ");
+/// tally.push("a flower?");
+/// assert!(tally.tokens() > 3);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct HeuristicTally {
     characters: Option<NonZeroU32>,

@@ -4,6 +4,14 @@ use crate::{sync::Arc, types::PartitionKey};
 /// A live view of the limit of a [`ConcurrencyLimitLayer`](super::ConcurrencyLimitLayer).
 ///
 /// Cheap to clone. Each getter is true of one moment; two of them may be of two.
+///
+/// ```
+/// use blossom_layers::limit::concurrency::ConcurrencyLimitLayer;
+///
+/// let handle = ConcurrencyLimitLayer::new(10).handle();
+/// handle.set_limit(20); // from now on
+/// assert_eq!((handle.limit(), handle.in_flight(), handle.waiting()), (20, 0, 0));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Handle {
     queue: Arc<Queue>,

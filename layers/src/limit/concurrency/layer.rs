@@ -10,6 +10,13 @@ use crate::{sync::Arc, types::Unpartitioned};
 /// The layer holds the limit: services of one layer, and of its clones, share it.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::limit::concurrency::ConcurrencyLimitLayer;
+///
+/// let layer = ConcurrencyLimitLayer::new(10).max_waiting(100);
+/// assert_eq!(layer.handle().limit(), 10);
+/// ```
 #[derive(Clone)]
 pub struct ConcurrencyLimitLayer<P = Unpartitioned> {
     pub(super) queue: Arc<Queue>,

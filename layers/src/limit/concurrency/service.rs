@@ -17,6 +17,13 @@ use crate::{
 /// Limits how many calls are under way at once, from the request to the end of the body.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::limit::concurrency::{ConcurrencyLimit, ConcurrencyLimitLayer};
+/// use tower_layer::Layer as _;
+///
+/// let service: ConcurrencyLimit<&str> = ConcurrencyLimitLayer::new(10).layer("any service");
+/// ```
 #[derive(Clone)]
 pub struct ConcurrencyLimit<S, P = Unpartitioned> {
     inner: S,

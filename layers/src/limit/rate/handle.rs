@@ -6,6 +6,15 @@ use crate::{sync::Arc, types::PartitionKey};
 /// A live view of the quotas of a [`RateLimitLayer`](super::RateLimitLayer).
 ///
 /// Cheap to clone. Where a part is asked for, `None` is all requests of a layer without parts.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::limit::rate::{Quota, RateLimitLayer};
+///
+/// let layer = RateLimitLayer::new([Quota::requests(600, Duration::from_secs(60))]);
+/// println!("{:?}", layer.handle());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Handle {
     limiter: Arc<Limiter>,

@@ -18,6 +18,15 @@ use crate::{
 /// The layer holds the quotas: services of one layer, and of its clones, share them.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::limit::rate::{Quota, RateLimitLayer};
+///
+/// let minute = Duration::from_secs(60);
+/// let layer = RateLimitLayer::new([Quota::requests(600, minute), Quota::tokens(100_000, minute)]);
+/// ```
 #[derive(Clone)]
 pub struct RateLimitLayer<P = Unpartitioned, E = Stated> {
     limiter: Arc<Limiter>,
