@@ -1,7 +1,7 @@
 //! An upload that can be stopped from the side of its answer.
 
 use std::{
-    error, fmt,
+    error, fmt, mem,
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -10,20 +10,25 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use blossom_layers::{
-    BoxError,
-    body::{Known, ReqBody},
-};
+use blossom_layers::{BoxError, body::ReqBody};
 use bytes::Bytes;
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
 
 /// A request body on its way out.
+///
+/// Small, since each connection has room for many.
 #[derive(Debug)]
-pub(super) struct SendBody {
+pub(super) enum SendBody {
+    /// In memory: hyper takes it in one piece and has nothing left to poll. Empty once it has.
+    Full(Bytes),
+    Stream(Box<Streamed>),
+}
+
+#[derive(Debug)]
+pub(super) struct Streamed {
     inner: ReqBody,
-    // `None` for a body in memory: hyper takes it in one piece and has nothing left to poll.
-    upload: Option<Arc<Upload>>,
+    upload: Arc<Upload>,
 }
 
 /// How far an upload is, shared between the request and the answer.
@@ -35,12 +40,18 @@ pub(super) struct Upload {
 
 impl SendBody {
     pub(super) fn wrap(request: Request<ReqBody>) -> (Request<Self>, Option<Arc<Upload>>) {
-        let (head, inner) = request.into_parts();
-        let streamed = inner.bytes().is_none() && !inner.is_end_stream();
-        let upload = streamed.then(|| Arc::new(Upload::new()));
-        let body = Self {
-            inner,
-            upload: upload.clone(),
+        let (head, body) = request.into_parts();
+        let (body, upload) = match body.try_into_bytes() {
+            Ok(bytes) => (Self::Full(bytes), None),
+            Err(ended) if ended.is_end_stream() => (Self::Full(Bytes::new()), None),
+            Err(inner) => {
+                let upload = Arc::new(Upload::new());
+                let streamed = Streamed {
+                    inner,
+                    upload: upload.clone(),
+                };
+                (Self::Stream(Box::new(streamed)), Some(upload))
+            }
         };
         (Request::from_parts(head, body), upload)
     }
@@ -54,36 +65,47 @@ impl Body for SendBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.get_mut();
-        let Some(upload) = &this.upload else {
-            return Pin::new(&mut this.inner).poll_frame(cx);
-        };
+        match self.get_mut() {
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
+            Self::Stream(streamed) => streamed.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Stream(streamed) => streamed.inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(streamed) => streamed.inner.size_hint(),
+        }
+    }
+}
+
+impl Streamed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Self { inner, upload } = self;
         // Registered before the look, so that a stop in between is not lost.
         upload.register(cx.waker());
         if upload.is_stopped() {
             return Poll::Ready(Some(Err(UploadStopped.into())));
         }
-        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
-        if this.inner.is_end_stream() || !matches!(frame, Some(Ok(_))) {
+        let frame = ready!(Pin::new(&mut *inner).poll_frame(cx));
+        if inner.is_end_stream() || !matches!(frame, Some(Ok(_))) {
             upload.finish();
         }
         Poll::Ready(frame.map(|frame| frame.map_err(|source| UploadFailed { source }.into())))
     }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
 }
 
-impl Drop for SendBody {
+impl Drop for Streamed {
     fn drop(&mut self) {
-        if let Some(upload) = &self.upload {
-            upload.finish();
-        }
+        self.upload.finish();
     }
 }
 

@@ -42,6 +42,25 @@ enum Kind {
 }
 
 impl ReqBody {
+    /// The bytes of a body that is in memory, or the body as it was if it is not. None are left of one
+    /// that has been read.
+    ///
+    /// ```
+    /// use blossom_layers::body::ReqBody;
+    ///
+    /// assert_eq!(ReqBody::from("hello").try_into_bytes().unwrap(), "hello");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The body itself, if it is a stream.
+    pub fn try_into_bytes(self) -> Result<Bytes, Self> {
+        match self.0 {
+            Kind::Full { bytes, .. } => Ok(bytes),
+            Kind::Stream(_) => Err(self),
+        }
+    }
+
     /// A body without bytes.
     #[must_use]
     pub const fn empty() -> Self {

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     future::Future,
+    ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -91,20 +92,15 @@ where
 {
     type Output = Result<Response<ResponseBody<R>>, BoxError>;
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one state after the other is read more easily than states that are scattered"
-    )]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(kept) = this.kept else {
+        let Some(kept) = this.kept.as_deref_mut() else {
             let StateProj::Calling { response } = this.state.project() else {
                 return Poll::Pending;
             };
             let result = ready!(response.poll(cx)).map_err(Into::into);
             return Poll::Ready(result.map(|it| it.map(ResponseBody::passed)));
         };
-        let kept = &mut **kept;
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Calling { response } => match ready!(response.poll(cx)) {
@@ -113,73 +109,111 @@ where
                             kept.mark(response.extensions_mut());
                             return Poll::Ready(Ok(response.map(ResponseBody::passed)));
                         }
-                        Next::HoldFailure => State::Holding {
-                            held: Box::new(Held::failure(response, kept.commit_after)),
-                        },
-                        Next::HoldStream => State::Holding {
-                            held: Box::new(Held::stream(response, kept.commit_after)),
-                        },
-                        Next::Wait(wait) => {
-                            drain(Box::pin(response.into_body()), cx);
-                            State::Waiting { wait }
-                        }
+                        next => hold(response, next, kept.commit_after, cx),
                     },
-                    Err(error) => {
-                        let error = error.into();
-                        match kept.after_error(&error) {
-                            None => return Poll::Ready(Err(kept.last(error))),
-                            Some(wait) => State::Waiting { wait },
-                        }
-                    }
+                    Err(error) => match kept.after_error(error.into()) {
+                        Ok(wait) => State::Waiting { wait },
+                        Err(error) => return Poll::Ready(Err(error)),
+                    },
                 },
-                StateProj::Holding { held } => {
-                    let seen = ready!(held.poll(cx));
-                    let StateOwn::Holding { held } =
-                        this.state.as_mut().project_replace(State::Readying)
-                    else {
-                        continue;
-                    };
-                    let asked = kept.request.as_ref().filter(|_| seen == Seen::Failed);
-                    match asked.and_then(|request| held.show(|it| kept.policy.retry(request, it))) {
-                        Some(wait) => {
-                            drain(held.into_body(), cx);
-                            State::Waiting { wait }
-                        }
-                        None => {
-                            // Polled again, it must not send again.
-                            kept.request = None;
-                            let mut response = held.into_response();
-                            kept.mark(response.extensions_mut());
-                            return Poll::Ready(Ok(response));
-                        }
-                    }
-                }
-                StateProj::Waiting { wait } => {
-                    ready!(wait.poll(cx));
-                    State::Readying
-                }
-                StateProj::Readying => {
-                    if kept.request.is_none() {
-                        // Polled after its end.
-                        return Poll::Pending;
-                    }
-                    if let Err(error) = ready!(kept.service.poll_ready(cx)) {
-                        return Poll::Ready(Err(kept.last(error.into())));
-                    }
-                    let Some(mut request) = kept.request.take() else {
-                        return Poll::Pending;
-                    };
-                    kept.request = kept.policy.clone_request(&request);
-                    kept.attempt = kept.attempt.next();
-                    begin(&mut request, kept.attempt);
-                    State::Calling {
-                        response: kept.service.call(request),
-                    }
-                }
+                // Apart, so that the way of nearly all calls is short.
+                _ => match ready!(go_on(this.state.as_mut(), kept, cx)) {
+                    ControlFlow::Continue(next) => next,
+                    ControlFlow::Break(result) => return Poll::Ready(result),
+                },
             };
             this.state.set(next);
         }
     }
+}
+
+/// What becomes of a reply that is not passed on as it is.
+#[cold]
+fn hold<F, R, W>(
+    response: Response<R>,
+    next: Next<W>,
+    commit_after: Duration,
+    cx: &mut Context<'_>,
+) -> State<F, R, W>
+where
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    let held = match next {
+        Next::Wait(wait) => {
+            drain(Box::pin(response.into_body()), cx);
+            return State::Waiting { wait };
+        }
+        Next::HoldFailure => Held::failure(response, commit_after),
+        Next::HoldStream | Next::Pass => Held::stream(response, commit_after),
+    };
+    State::Holding {
+        held: Box::new(held),
+    }
+}
+
+/// What follows while no call is under way: another state, or what is given back.
+#[cold]
+#[expect(clippy::type_complexity, reason = "the result of a call, or a state")]
+fn go_on<S, P, B, R>(
+    mut state: Pin<&mut State<S::Future, R, P::Wait>>,
+    kept: &mut Kept<S, P, B>,
+    cx: &mut Context<'_>,
+) -> Poll<ControlFlow<Result<Response<ResponseBody<R>>, BoxError>, State<S::Future, R, P::Wait>>>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    P: Policy<B>,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    let next = match state.as_mut().project() {
+        StateProj::Holding { held } => {
+            let seen = ready!(held.poll(cx));
+            let StateOwn::Holding { held } = state.project_replace(State::Readying) else {
+                return Poll::Pending;
+            };
+            let asked = kept.request.as_ref().filter(|_| seen == Seen::Failed);
+            match asked.and_then(|request| held.show(|it| kept.policy.retry(request, it))) {
+                Some(wait) => {
+                    drain(held.into_body(), cx);
+                    State::Waiting { wait }
+                }
+                None => {
+                    // Polled again, it must not send again.
+                    kept.request = None;
+                    let mut response = held.into_response();
+                    kept.mark(response.extensions_mut());
+                    return Poll::Ready(ControlFlow::Break(Ok(response)));
+                }
+            }
+        }
+        StateProj::Waiting { wait } => {
+            ready!(wait.poll(cx));
+            State::Readying
+        }
+        StateProj::Readying => {
+            if kept.request.is_none() {
+                // Polled after its end.
+                return Poll::Pending;
+            }
+            if let Err(error) = ready!(kept.service.poll_ready(cx)) {
+                let error = kept.last(error.into());
+                return Poll::Ready(ControlFlow::Break(Err(error)));
+            }
+            let Some(mut request) = kept.request.take() else {
+                return Poll::Pending;
+            };
+            kept.request = kept.policy.clone_request(&request);
+            kept.attempt = kept.attempt.next();
+            begin(&mut request, kept.attempt);
+            State::Calling {
+                response: kept.service.call(request),
+            }
+        }
+        StateProj::Calling { .. } => return Poll::Pending,
+    };
+    Poll::Ready(ControlFlow::Continue(next))
 }
 
 impl<S, P, B> Kept<S, P, B>
@@ -211,14 +245,18 @@ where
         Next::Pass
     }
 
-    /// The wait before another attempt, if there is to be one.
-    fn after_error(&mut self, error: &BoxError) -> Option<P::Wait> {
+    /// The wait before another attempt, or the error that is given back.
+    #[cold]
+    fn after_error(&mut self, error: BoxError) -> Result<P::Wait, BoxError> {
         // Who is further in has repeated already.
-        if cause_ref::<GaveUp>(&**error).is_some() {
-            return None;
+        let over = cause_ref::<GaveUp>(&*error).is_some();
+        let request = self.request.as_ref().filter(|_| !over);
+        let wait = request.and_then(|it| self.policy.retry(it, &Reply::failed(&*error)));
+        match wait {
+            Some(wait) => Ok(wait),
+            None if over => Err(error),
+            None => Err(self.last(error)),
         }
-        let request = self.request.as_ref()?;
-        self.policy.retry(request, &Reply::failed(&**error))
     }
 
     /// Whether this is more than the first attempt, which says nothing. It does say what it is where there
