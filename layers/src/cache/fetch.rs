@@ -123,7 +123,7 @@ where
     K: KeyPolicy<B>,
     P: CachePolicy<B>,
 {
-    type Output = Result<Response<FetchBody<R>>, BoxError>;
+    type Output = Result<Fetched<R>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -162,9 +162,12 @@ where
     }
 }
 
+/// A reply, and what is to be done with it.
+type Fetched<R> = (Response<FetchBody<R>>, Keep);
+
 /// What a lookup led to.
 enum Decided<S, B, R> {
-    Reply(Response<FetchBody<R>>),
+    Reply(Fetched<R>),
     Call {
         service: S,
         request: Request<B>,
@@ -213,32 +216,31 @@ impl<S, B> Looking<S, B> {
     }
 }
 
-fn from_tier<R>(entry: &Arc<Entry>, status: CacheStatus) -> Response<FetchBody<R>> {
-    let mut response = stored_response(entry, status, |replay| FetchBody::Replay { replay });
-    response.extensions_mut().insert(Keep::FROM_TIER);
-    response
+fn from_tier<R>(entry: &Arc<Entry>, status: CacheStatus) -> Fetched<R> {
+    let response = stored_response(entry, status, |replay| FetchBody::Replay { replay });
+    (response, Keep::FROM_TIER)
 }
 
 /// What is said where only what is stored is wanted and nothing is (RFC 9111 section 5.2.1.7).
-fn unsatisfied<R>() -> Response<FetchBody<R>> {
+fn unsatisfied<R>() -> Fetched<R> {
     let mut response = Response::new(FetchBody::Replay {
         replay: Replay::new(Arc::default()),
     });
     *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-    response.extensions_mut().insert(Keep {
+    let keep = Keep {
         share: Share::Creator,
         ..Keep::FROM_TIER
-    });
-    response
+    };
+    (response, keep)
 }
 
-/// The upstream's answer with a note of what is to be done with it, or an old one in its place.
+/// The upstream's answer and what is to be done with it, or an old one in its place.
 fn called<B, R, K, P>(
     plan: &Plan<K, P>,
     facts: &Facts,
     result: Result<Response<R>, BoxError>,
     rescue: Option<&Arc<Entry>>,
-) -> Result<Response<FetchBody<R>>, BoxError>
+) -> Result<Fetched<R>, BoxError>
 where
     K: KeyPolicy<B>,
     P: CachePolicy<B>,
@@ -248,17 +250,19 @@ where
         Err(_) => true,
     };
     if failed && let Some(entry) = rescue {
-        let mut response = from_tier(entry, CacheStatus::Stale);
-        response.extensions_mut().insert(Keep {
-            rescued: true,
-            ..Keep::FROM_TIER
-        });
-        return Ok(response);
+        let (response, keep) = from_tier(entry, CacheStatus::Stale);
+        return Ok((
+            response,
+            Keep {
+                rescued: true,
+                ..keep
+            },
+        ));
     }
-    let (mut head, body) = result?.into_parts();
+    let (head, body) = result?.into_parts();
     let keep = plan.keep::<B>(facts, &head, rescue.is_some());
-    head.extensions.insert(keep);
-    Ok(Response::from_parts(head, FetchBody::Upstream { body }))
+    let response = Response::from_parts(head, FetchBody::Upstream { body });
+    Ok((response, keep))
 }
 
 pin_project! {

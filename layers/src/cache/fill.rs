@@ -55,6 +55,7 @@ impl Landing for Fill {
     const KEEPS: bool = true;
 
     type Note = Note;
+    type Cargo = Keep;
 
     fn note(&self) -> Note {
         Note {
@@ -63,17 +64,13 @@ impl Landing for Fill {
         }
     }
 
-    fn head(&mut self, head: &mut Parts) -> Share {
-        self.keep = head.extensions.get().copied();
-        match self.keep {
+    fn head(&mut self, head: &mut Parts, keep: Keep) -> Share {
+        if keep.from_tier {
             // Those who get it must know.
-            Some(keep) if keep.from_tier => keep.share,
-            Some(keep) => {
-                head.extensions.remove::<Keep>();
-                keep.share
-            }
-            None => Share::All,
+            head.extensions.insert(keep);
         }
+        self.keep = Some(keep);
+        keep.share
     }
 
     fn landed(self, head: &Parts, recording: Arc<Recording>) {

@@ -97,7 +97,8 @@ pub(super) struct Facts {
     pub(super) authorized: bool,
 }
 
-/// What is to be done with a reply; travels in its head from the call to the flight.
+/// What is to be done with a reply: the call's cargo for its landing. Replies that are not the upstream's
+/// bear it in their head, for those who get them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keep {
     pub(super) lifetime: Option<Lifetime>,

@@ -18,10 +18,11 @@ impl Landing for Courtesy {
     const KEEPS: bool = false;
 
     type Note = ();
+    type Cargo = ();
 
     fn note(&self) {}
 
-    fn head(&mut self, head: &mut Parts) -> Share {
+    fn head(&mut self, head: &mut Parts, (): ()) -> Share {
         let private = || {
             let directives = Directives::of(&head.headers);
             directives.private || directives.no_store || head.headers.contains_key(SET_COOKIE)

@@ -8,11 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Response;
 use http_body::Body;
 
 use super::{
-    driver::Driver,
+    driver::{Delivery, Driver},
     one::{Flight, Landing},
     origin::Origin,
     reader::Reader,
@@ -124,17 +123,17 @@ impl<L: Landing> Flights<L> {
     /// deadline that all its readers share.
     ///
     /// `make` runs under a lock: it may move, but must not call foreign code.
-    pub(crate) fn board<T, F, B, E>(
+    pub(crate) fn board<T, F, D, E>(
         &self,
         passenger: Passenger,
         parts: T,
-        make: impl FnOnce(T, Option<SharedDeadline>) -> (Driver<F, B>, L),
+        make: impl FnOnce(T, Option<SharedDeadline>) -> (Driver<F, D::Body>, L),
     ) -> Boarded<T, L>
     where
-        F: Future<Output = Result<Response<B>, E>> + Send + 'static,
+        F: Future<Output = Result<D, E>> + Send + 'static,
+        D: Delivery<L::Cargo>,
         E: Into<BoxError> + 'static,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
+        D::Body: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let Passenger {
             key,

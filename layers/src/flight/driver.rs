@@ -12,8 +12,8 @@ use pin_project_lite::pin_project;
 use crate::BoxError;
 
 /// What the upstream gave.
-pub(super) enum Event {
-    Head(Arrived),
+pub(super) enum Event<C> {
+    Head(Arrived, C),
     /// A frame, and whether it was the last.
     Frame(Frame<Bytes>, bool),
     End,
@@ -28,8 +28,31 @@ pub(super) struct Arrived {
 }
 
 /// A call and then its body, without their types.
-pub(super) trait Drive: Send {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Event>;
+pub(super) trait Drive<C>: Send {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Event<C>>;
+}
+
+/// What a call gives: a response, and a cargo for the landing.
+pub(crate) trait Delivery<C> {
+    type Body;
+
+    fn unload(self) -> (Response<Self::Body>, C);
+}
+
+impl<B> Delivery<()> for Response<B> {
+    type Body = B;
+
+    fn unload(self) -> (Self, ()) {
+        (self, ())
+    }
+}
+
+impl<B, C> Delivery<C> for (Response<B>, C) {
+    type Body = B;
+
+    fn unload(self) -> Self {
+        self
+    }
 }
 
 pin_project! {
@@ -47,17 +70,19 @@ impl<F, B> Driver<F, B> {
     }
 }
 
-impl<F, B, E> Drive for Driver<F, B>
+impl<F, D, B, C, E> Drive<C> for Driver<F, B>
 where
-    F: Future<Output = Result<Response<B>, E>> + Send,
+    F: Future<Output = Result<D, E>> + Send,
+    D: Delivery<C, Body = B>,
     E: Into<BoxError>,
     B: Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
 {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Event> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Event<C>> {
         match self.as_mut().project() {
             DriverProj::Calling { call } => match ready!(call.poll(cx)) {
-                Ok(response) => {
+                Ok(delivery) => {
+                    let (response, cargo) = delivery.unload();
                     let (head, body) = response.into_parts();
                     let arrived = Arrived {
                         head,
@@ -65,7 +90,7 @@ where
                         ended: body.is_end_stream(),
                     };
                     self.set(Self::Reading { body });
-                    Poll::Ready(Event::Head(arrived))
+                    Poll::Ready(Event::Head(arrived, cargo))
                 }
                 Err(error) => Poll::Ready(Event::Failed(error.into())),
             },

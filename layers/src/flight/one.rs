@@ -32,11 +32,14 @@ pub(crate) trait Landing: Send + 'static {
     /// What can be told of a flight while it is under way.
     type Note: Send + Sync + 'static;
 
+    /// What a call brings for it beside the reply.
+    type Cargo: 'static;
+
     /// What is to be told of this flight.
     fn note(&self) -> Self::Note;
 
     /// Sees the head before any reader does, and says who may read the reply.
-    fn head(&mut self, head: &mut Parts) -> Share;
+    fn head(&mut self, head: &mut Parts, cargo: Self::Cargo) -> Share;
 
     /// Takes the whole reply before any reader sees its end. Not called for one that failed, was too
     /// large to be kept, or whose place a newer flight has taken.
@@ -53,8 +56,8 @@ pub(crate) enum Share {
 }
 
 /// The future or body that is polled, and what is done with what it gives.
-pub(super) struct Craft<L> {
-    driver: Pin<Box<dyn Drive>>,
+pub(super) struct Craft<L: Landing> {
+    driver: Pin<Box<dyn Drive<L::Cargo>>>,
     landing: Option<L>,
     waker: Waker,
 }
@@ -81,7 +84,7 @@ impl<L: Landing> Flight<L> {
         limits: Limits,
         home: Arc<Home<L>>,
         state: State,
-        driver: Pin<Box<dyn Drive>>,
+        driver: Pin<Box<dyn Drive<L::Cargo>>>,
         landing: L,
     ) -> Self {
         let wakers = Wakers::new();
@@ -224,9 +227,9 @@ impl<L: Landing> Craft<L> {
                 return None;
             };
             Some(match event {
-                Event::Head(mut arrived) => {
+                Event::Head(mut arrived, cargo) => {
                     let share = match &mut self.landing {
-                        Some(landing) => landing.head(&mut arrived.head),
+                        Some(landing) => landing.head(&mut arrived.head, cargo),
                         None => Share::Creator,
                     };
                     Step::Head(arrived, share)

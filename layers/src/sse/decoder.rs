@@ -6,7 +6,7 @@ use super::{
     DecodeError, EventRef,
     field::Field,
     lines::{Lines, TooLong},
-    pending::{Pending, Whole},
+    pending::Pending,
 };
 
 /// Turns the frames of an event stream into events, as they arrive.
@@ -30,9 +30,8 @@ use super::{
 pub struct Decoder {
     limits: Limits,
     lines: Lines,
+    // Also the last event, if it does not lie in the frame as it is.
     pending: Pending,
-    // The last event, if it does not lie in the frame as it is.
-    whole: Option<Whole>,
     // Since the last event with data.
     bytes_without_data: usize,
     last_event_id: String,
@@ -71,7 +70,7 @@ struct Limits {
 enum Place {
     /// From here to there in the frame, and it is only data.
     Frame(usize, usize),
-    /// In `whole`.
+    /// In `pending`.
     Whole,
 }
 
@@ -87,7 +86,6 @@ impl Decoder {
             },
             lines: Lines::new(DEFAULT_MAX_BYTES),
             pending: Pending::default(),
-            whole: None,
             bytes_without_data: 0,
             last_event_id: String::new(),
             retry: None,
@@ -204,19 +202,21 @@ impl Decoder {
 impl Decoder {
     /// Drops the frame if it is read to its end.
     pub(super) fn let_go(&mut self) {
-        self.whole = None;
+        self.pending.forget();
         self.lines.release();
     }
 
     #[inline]
     fn at(&self, place: Place) -> EventRef<'_> {
         let frame = self.lines.frame();
-        match (place, &self.whole) {
-            (Place::Frame(start, end), _) => {
+        match place {
+            Place::Frame(start, end) => {
                 EventRef::new(frame.get(start..end).unwrap_or_default(), frame, None)
             }
-            (Place::Whole, Some(whole)) => whole.as_ref(),
-            (Place::Whole, None) => EventRef::new(b"", frame, None),
+            Place::Whole => {
+                let whole = self.pending.whole();
+                whole.unwrap_or_else(|| EventRef::new(b"", frame, None))
+            }
         }
     }
 
@@ -227,7 +227,7 @@ impl Decoder {
             self.lines.move_to(next);
             return Ok(Some(Place::Frame(start, end)));
         }
-        if self.whole.is_none() && self.lines.release() {
+        if !self.pending.is_whole() && self.lines.release() {
             return self.failed.map_or(Ok(None), Err);
         }
         self.next_by_lines()
@@ -256,7 +256,7 @@ impl Decoder {
     // Apart, so that the usual way is small enough to be inlined.
     #[inline(never)]
     fn next_by_lines(&mut self) -> Result<Option<Place>, DecodeError> {
-        self.whole = None;
+        self.pending.forget();
         while let Some(line) = self
             .lines
             .next_line()
@@ -279,14 +279,14 @@ impl Decoder {
             self.last_event_id.push_str(id);
         }
         let weight_bytes = self.pending.weight_bytes();
-        self.whole = self.pending.take();
-        let whole = self.whole.as_ref();
-        if whole.is_some_and(|whole| !whole.as_ref().data().is_empty()) {
+        self.pending.end();
+        let whole = self.pending.whole();
+        if whole.is_some_and(|whole| !whole.data().is_empty()) {
             self.bytes_without_data = 0;
         } else {
             self.pass_without_data(weight_bytes + 1)?;
         }
-        Ok(self.whole.is_some().then_some(Place::Whole))
+        Ok(self.pending.is_whole().then_some(Place::Whole))
     }
 
     /// Ends the stream, whose frames are all read.
@@ -360,7 +360,6 @@ impl Decoder {
         self.failed = Some(error);
         self.lines = Lines::new(self.lines.max_line_bytes());
         self.pending = Pending::default();
-        self.whole = None;
         error
     }
 }

@@ -7,29 +7,17 @@ use super::{
     event::{Fields, as_text, text},
 };
 
-/// The event whose blank line has not come yet.
+/// The event whose blank line has not come yet; then that event, until it is forgotten for the next.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pending {
     weight_bytes: usize,
     data_lines: usize,
-    // The data while it is one line: no copy.
-    single: Bytes,
+    // The data while it is one line, without a copy, and once it is whole.
+    data: Bytes,
     // The data once it is several; kept for its room.
     joined: BytesMut,
     fields: Fields,
-}
-
-/// An event that is whole but does not lie in one frame as it is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Whole {
-    data: Bytes,
-    fields: Fields,
-}
-
-impl Whole {
-    pub(super) fn as_ref(&self) -> EventRef<'_> {
-        EventRef::new(self.data.as_ref(), &self.data, Some(&self.fields))
-    }
+    whole: bool,
 }
 
 impl Pending {
@@ -52,11 +40,11 @@ impl Pending {
     pub(super) fn push_data(&mut self, value: Bytes) {
         self.data_lines += 1;
         if self.data_lines == 1 {
-            self.single = value;
+            self.data = value;
             return;
         }
         if self.data_lines == 2 {
-            self.joined.extend_from_slice(&mem::take(&mut self.single));
+            self.joined.extend_from_slice(&mem::take(&mut self.data));
         }
         self.joined.reserve(value.len() + 1);
         self.joined.put_u8(b'\n');
@@ -79,16 +67,33 @@ impl Pending {
         self.fields.id.as_deref().map(as_text)
     }
 
-    /// Ends the event and is empty again. Without data there is no event.
-    pub(super) fn take(&mut self) -> Option<Whole> {
+    /// Ends the event. Without data there is none.
+    pub(super) fn end(&mut self) {
         self.weight_bytes = 0;
-        let fields = mem::take(&mut self.fields);
-        let data = match mem::take(&mut self.data_lines) {
-            0 => return None,
-            1 => mem::take(&mut self.single),
-            _ => take_buffer(&mut self.joined),
-        };
-        Some(Whole { data, fields })
+        self.whole = true;
+        match mem::take(&mut self.data_lines) {
+            0 => self.forget(),
+            1 => {}
+            _ => self.data = take_buffer(&mut self.joined),
+        }
+    }
+
+    /// The event, once it is whole.
+    pub(super) fn whole(&self) -> Option<EventRef<'_>> {
+        let event = || EventRef::new(self.data.as_ref(), &self.data, Some(&self.fields));
+        self.whole.then(event)
+    }
+
+    pub(super) const fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Forgets an event that is whole.
+    pub(super) fn forget(&mut self) {
+        if mem::take(&mut self.whole) {
+            self.data = Bytes::new();
+            self.fields = Fields::default();
+        }
     }
 
     #[cfg(test)]
@@ -126,9 +131,9 @@ mod tests {
         let mut pending = Pending::default();
         pending.push_data(line.clone());
 
-        let whole = pending.take().unwrap();
+        pending.end();
 
-        assert_eq!(whole.as_ref().data().as_ptr(), line.as_ptr());
+        assert_eq!(pending.whole().unwrap().data().as_ptr(), line.as_ptr());
     }
 
     #[test]
@@ -138,8 +143,11 @@ mod tests {
             pending.push_data(Bytes::from_static(line.as_bytes()));
         }
 
-        assert_eq!(pending.take().unwrap().data, "\na\n\nb\n");
-        assert!(pending.take().is_none());
+        pending.end();
+        assert_eq!(pending.whole().unwrap().data(), b"\na\n\nb\n");
+        pending.forget();
+        pending.end();
+        assert!(pending.whole().is_none());
     }
 
     #[test]
