@@ -77,7 +77,7 @@ impl<C> Watching<C> {
     }
 
     fn frame(&mut self, frame: &Frame<Bytes>) {
-        self.data |= frame.data_ref().is_some_and(|data| !data.is_empty());
+        self.data = self.data || frame.data_ref().is_some_and(|data| !data.is_empty());
         if self.ticket.is_probe() && self.has_begun() {
             self.ticket.begun();
         }
@@ -106,6 +106,7 @@ impl<C: Classify> Watching<C> {
         self.ticket.settle(verdict);
     }
 
+    #[cold]
     fn failed(self, error: &BoxError) {
         let class = self.classify.classify(&Reply::failed(&**error));
         self.ticket.settle(Verdict::of(class));
@@ -133,33 +134,24 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
-        Poll::Ready(match frame {
-            Some(Ok(frame)) => {
-                if let Some(watching) = this.watching {
-                    watching.frame(&frame);
+        let frame = frame.map(|frame| frame.map_err(Into::into));
+        if let Some(watching) = this.watching {
+            let over = match &frame {
+                Some(Ok(frame)) => {
+                    watching.frame(frame);
+                    // Nobody polls a body that says it is at its end.
+                    this.inner.is_end_stream()
                 }
-                // Nobody polls a body that says it is at its end.
-                if this.inner.is_end_stream()
-                    && let Some(watching) = this.watching.take()
-                {
-                    watching.complete();
+                Some(Err(_)) | None => true,
+            };
+            if over && let Some(watching) = this.watching.take() {
+                match &frame {
+                    Some(Err(error)) => watching.failed(error),
+                    Some(Ok(_)) | None => watching.complete(),
                 }
-                Some(Ok(frame))
             }
-            Some(Err(error)) => {
-                let error = error.into();
-                if let Some(watching) = this.watching.take() {
-                    watching.failed(&error);
-                }
-                Some(Err(error))
-            }
-            None => {
-                if let Some(watching) = this.watching.take() {
-                    watching.complete();
-                }
-                None
-            }
-        })
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

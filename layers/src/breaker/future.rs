@@ -92,25 +92,25 @@ where
                 call,
                 ticket,
                 classify,
-            } => {
-                let result = match ready!(call.poll(cx)) {
-                    Ok(response) => {
-                        let watching = ticket
-                            .take()
-                            .and_then(|ticket| Watching::begin(&response, ticket, classify));
-                        Ok(response.map(|body| ResponseBody::new(body, watching)))
-                    }
-                    Err(error) => {
-                        if let Some(ticket) = ticket.take() {
-                            let reply = Reply::failed(&*error);
-                            ticket.settle(Verdict::of(classify.classify(&reply)));
-                        }
-                        Err(error)
-                    }
-                };
-                Poll::Ready(result)
-            }
+            } => match ready!(call.poll(cx)) {
+                Ok(response) => {
+                    let ticket = ticket.take();
+                    let watching = ticket.and_then(|it| Watching::begin(&response, it, classify));
+                    Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, watching))))
+                }
+                Err(error) => {
+                    failed(ticket.take(), classify, &error);
+                    Poll::Ready(Err(error))
+                }
+            },
         }
+    }
+}
+
+#[cold]
+fn failed<C: Classify>(ticket: Option<Ticket>, classify: &C, error: &BoxError) {
+    if let Some(ticket) = ticket {
+        ticket.settle(Verdict::of(classify.classify(&Reply::failed(&**error))));
     }
 }
 
