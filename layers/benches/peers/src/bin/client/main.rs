@@ -108,8 +108,10 @@ fn rows(port: &str) -> Result<ExitCode, Error> {
 
     let mut report = Report::new();
     report.at_most("transport over the bare client, CPU", cpu[1] / cpu[0], 1.10);
-    report.at_most("blossom over legacyjson, CPU", cpu[3] / cpu[2], 1.15);
-    report.at_most("blossom, allocations a call", allocations[3], 36.0);
+    report.at_most("core over legacyjson, CPU", cpu[6] / cpu[2], 1.15);
+    report.at_most("core, allocations a call", allocations[6], 36.0);
+    report.at_most("blossom over legacyjson, CPU", cpu[3] / cpu[2], 1.20);
+    report.at_most("blossom, allocations a call", allocations[3], 40.0);
     report.at_most("blossom over async-openai, CPU", cpu[3] / cpu[4], 0.80);
     report.at_most(
         "a miss of the cache over legacyjson, CPU",
