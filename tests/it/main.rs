@@ -27,4 +27,5 @@ mod retry;
 mod round_trip;
 mod sandbox;
 mod support;
+mod tonic;
 mod transport;

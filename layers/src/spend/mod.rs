@@ -53,9 +53,10 @@
 //!
 //! # Cancellation
 //!
-//! A future that is dropped before the inner service was called gives its reservation back. One that
-//! is dropped later, before a head came, is settled as one whose reply is empty: the upstream may have
-//! begun.
+//! A future that is dropped before the inner service was called gives its reservation back, and so does
+//! one whose request waits in a queue of a limit further in, which says so by
+//! [`Held`](crate::types::Held). One that is dropped later, before a head came, is settled as one whose
+//! reply is empty: the upstream may have begun.
 //!
 //! # Cost
 //!
