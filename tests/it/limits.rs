@@ -162,11 +162,13 @@ async fn f8_an_unpaid_account_runs_one_generation_until_its_body_is_drained() {
     // Its head is here, its body is not: nothing else begins.
     let mut open = client.text().chat(["e"]).stream().await.unwrap();
     open.next().await.unwrap().unwrap();
-    let next = tokio::spawn(client.text().generate("f").into_future());
-    eventually("the next one waits", || limits.waiting() == 1).await;
-    assert_eq!((limits.in_flight(), sandbox.count()), (1, 5));
-    assert!(open.finish().await.is_ok());
-    assert!(next.await.unwrap().is_ok());
+    let read = async {
+        eventually("the next one waits", || limits.waiting() == 1).await;
+        assert_eq!((limits.in_flight(), sandbox.count()), (1, 5));
+        open.finish().await
+    };
+    let (read, next) = tokio::join!(read, client.text().generate("f").into_future());
+    assert!(read.is_ok() && next.is_ok());
     assert_eq!(sandbox.count(), 6);
 }
 

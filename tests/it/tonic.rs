@@ -73,6 +73,7 @@ impl Service<Request<GrpcBody>> for Tired {
 
 impl Tired {
     /// A channel to a server of this service.
+    #[expect(clippy::disallowed_methods, reason = "the server is a test's own")]
     async fn served(&self) -> Channel {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
