@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use blossom::{
-    Blossom, Builder, ErrorKind, layers::types::PartitionKey, policy::Quotas, sandbox::Sandbox,
+    Blossom, Builder, ErrorKind,
+    layers::types::PartitionKey,
+    policy::{Prices, Quotas},
+    sandbox::Sandbox,
 };
 
 use tokio::time::Instant;
@@ -120,6 +123,36 @@ async fn f3_a_quota_of_tokens_is_settled_by_what_the_reply_reports() {
     // A list of models takes none.
     assert!(client.models().await.is_ok());
     assert_eq!(quotas.available(None), [100_000 - used]);
+}
+
+#[tokio::test]
+async fn f4_who_leaves_the_queue_has_spent_nothing() {
+    let sandbox = sandbox();
+    let models = over(&sandbox).build().unwrap().models().await.unwrap();
+    let client = over(&sandbox)
+        .max_in_flight(1)
+        .prices(Prices::from_models(&models))
+        .build()
+        .unwrap();
+    let limits = client.limits().unwrap().concurrency();
+    let books = client.spend().unwrap();
+    let mut open = client.text().chat(["Hi"]).stream().await.unwrap();
+    open.next().await.unwrap().unwrap();
+
+    let waits = async {
+        eventually("it waits", || limits.waiting() == 1).await;
+    };
+    tokio::select! {
+        _ = client.text().chat(["Ho"]).into_future() => panic!("there is no room"),
+        () = waits => {}
+    }
+
+    eventually("it has left", || limits.waiting() == 0).await;
+    let first = open.finish().await.unwrap().cost().unwrap();
+    eventually("the first is paid for", || books.totals().spent == first).await;
+    let balance = books.balance();
+    assert_eq!(balance.open, 0);
+    assert_eq!(balance.settled, u128::from(first.0));
 }
 
 #[tokio::test]

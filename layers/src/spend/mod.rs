@@ -62,8 +62,8 @@
 //!
 //! A lock for a few instructions to reserve and one to settle, and two look-ups in a map with parts;
 //! no timer. With a quote, a budget and a reply that names its model it adds some 2,810 instructions and
-//! five allocations to a call (callgrind, x86-64, 2026-11-25): four of them are the mark of what is held
-//! back, in a request without extensions; with some they are two. Memory is bounded by
+//! five allocations to a call (callgrind, x86-64, 2026-11-25); four of them are the mark of what is held
+//! back, in a request that has no other extensions. Memory is bounded by
 //! [`max_partitions`](SpendLayer::max_partitions) and
 //! [`max_models`](SpendLayer::max_models).
 //!
