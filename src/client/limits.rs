@@ -40,6 +40,26 @@ impl Limits {
     ///
     /// Its parts are those of [`ByModel`](crate::policy::ByModel): `authority model`, or the `authority`
     /// for calls that name no model.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom::{Blossom, layers::types::PartitionKey, policy::Quotas};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = Blossom::builder()
+    ///     .base_url("http://127.0.0.1:8080")
+    ///     .quotas(Quotas::unpaid())
+    ///     .build()?;
+    /// let limits = client.limits().ok_or("a stack of its own")?;
+    /// let heeded = limits.heeded().ok_or("quotas that heed nothing")?;
+    ///
+    /// let model = PartitionKey::new("127.0.0.1:8080 openai");
+    /// heeded.pause(Some(&model), Duration::from_secs(7)); // as a reply would
+    /// assert!(heeded.paused(Some(&model)).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn heeded(&self) -> Option<&rate::Handle> {
         self.heeded.as_ref()

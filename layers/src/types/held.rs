@@ -14,8 +14,9 @@ use http::Extensions;
 /// ```
 /// use blossom_layers::types::Held;
 ///
-/// let held = Held::default();
-/// let inside = held.clone();
+/// let mut request = http::Request::new(());
+/// let held = Held::place(request.extensions_mut());
+/// let inside = Held::place(request.extensions_mut());
 /// inside.hold();
 /// assert!(held.is_held());
 /// inside.let_go();
