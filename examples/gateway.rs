@@ -17,7 +17,7 @@ use blossom::{
         BoxError, buffer::BufferLayer, metrics::METRICS, respond::RespondLayer,
         server_timing::ServerTimingLayer, spend::Budget, trace::TraceContext, types::Nanos,
     },
-    policy::Prices,
+    policy::{Prices, Quotas},
     protocol::Dialect,
     sandbox::Sandbox,
 };
@@ -82,6 +82,9 @@ struct StackArguments {
     /// How many tokens go to the upstream in any minute.
     #[arg(long)]
     tokens_per_minute: Option<u64>,
+    /// What the upstream lets through, where all callers share one account.
+    #[arg(long, value_enum)]
+    quotas: Option<ReadyQuotas>,
     /// How long to wait for a connection.
     #[arg(long, value_parser = seconds)]
     connect_timeout: Option<Duration>,
@@ -103,6 +106,15 @@ struct StackArguments {
     /// How long a caller may leave a stream unread.
     #[arg(long, value_parser = seconds)]
     max_unread: Option<Duration>,
+}
+
+/// The quotas of the public service.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ReadyQuotas {
+    /// A publishable key.
+    Publishable,
+    /// An account without balance: one generation at a time.
+    Unpaid,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -136,7 +148,11 @@ impl StackArguments {
             first_event_timeout
         );
         given!(idle_timeout, total_timeout, max_unread);
-        builder
+        match self.quotas {
+            Some(ReadyQuotas::Publishable) => builder.quotas(Quotas::publishable()),
+            Some(ReadyQuotas::Unpaid) => builder.quotas(Quotas::unpaid()),
+            None => builder,
+        }
     }
 }
 

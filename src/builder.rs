@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_can_never_fire_is_refused() {
+    fn m1_a_clock_that_can_never_fire_is_refused_with_what_to_type() {
         let builder = Blossom::builder()
             .base_url("http://127.0.0.1:1")
             .total_timeout(Duration::from_secs(5));

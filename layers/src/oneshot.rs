@@ -1,14 +1,17 @@
 //! One call of a service that may have to become ready first.
 
+#[cfg(any(feature = "breaker", feature = "spend", test))]
+use std::task::Waker;
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+#[cfg(any(feature = "breaker", feature = "spend"))]
 use crate::BoxError;
 
 pin_project! {
@@ -49,11 +52,7 @@ impl<S, R, F> Oneshot<S, R, F> {
     }
 
     /// The request, until it is sent.
-    #[cfg(any(
-        feature = "limit-concurrency",
-        feature = "limit-rate",
-        feature = "spend"
-    ))]
+    #[cfg(any(feature = "limit-concurrency", feature = "limit-rate"))]
     pub(crate) const fn request(&self) -> Option<&R> {
         match &self.state {
             State::Asking { request } => request.as_ref(),

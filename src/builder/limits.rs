@@ -43,6 +43,8 @@ impl Default for LimitSettings {
 #[derive(Debug, Clone)]
 pub(crate) struct Limiting {
     pub(crate) breaker: BreakerLayer<ByModel, ClassifyHealth>,
+    /// What replies say about waiting, for each model: one that is told to wait holds up no other.
+    pub(crate) heeded: Option<RateLimitLayer<ByModel>>,
     pub(crate) rate: RateLimitLayer<Unpartitioned, EstimatePrompt>,
     pub(crate) concurrency: ConcurrencyLimitLayer,
 }
@@ -63,11 +65,13 @@ impl Settings {
                 .partition(ByModel::new())
                 .classify(ClassifyHealth)
                 .rules(self.breaker),
-            rate: if limits.quotas.learns() {
-                rate.learn()
-            } else {
-                rate
-            },
+            heeded: limits.quotas.learns().then(|| {
+                RateLimitLayer::new([])
+                    .per_partition(ByModel::new())
+                    .learn()
+                    .max_waiting(limits.max_waiting)
+            }),
+            rate,
             concurrency: concurrency.max_waiting(limits.max_waiting),
         }
     }

@@ -21,7 +21,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(limiting: &Limiting, spend: Option<spend::Handle>) -> Self {
-        let limits = Limits::new(limiting.concurrency.handle(), limiting.rate.handle());
+        let limits = Limits::new(limiting);
         let breaker = limiting.breaker.handle();
         let handles = (limits.clone(), breaker.clone(), spend.clone());
         Self {
@@ -42,12 +42,12 @@ impl Live {
 }
 
 fn read(limits: &Limits, breaker: &BreakerHandle, spend: Option<&spend::Handle>) -> Levels {
-    let (concurrency, rate) = (limits.concurrency(), limits.rate());
+    let concurrency = limits.concurrency();
     let mut levels = Levels::default();
     levels.permits_in_use = Some(concurrency.in_flight() as u64);
     levels.permits_waiting = Some(concurrency.waiting() as u64);
-    levels.rate_waiting = Some(rate.waiting() as u64);
-    levels.rate_waits = Some(rate.waits());
+    levels.rate_waiting = Some(limits.rate_waiting() as u64);
+    levels.rate_waits = Some(limits.rate_waits());
     levels.breakers_open = Some(breaker.count(CircuitState::Open) as u64);
     levels.breakers_half_open = Some(breaker.count(CircuitState::HalfOpen) as u64);
     if let Some(spend) = spend {

@@ -66,6 +66,9 @@ impl Quotas {
     }
 
     /// Waits when a reply says that nothing more is wanted for now, for 120 s at most. Default: no.
+    ///
+    /// Only calls for the model that was told so wait: another one may have room, and if not, the service
+    /// says so to it as well. [`Limits::heeded`](crate::client::Limits::heeded) shows it.
     #[must_use]
     pub const fn heed_replies(mut self) -> Self {
         self.learn = true;

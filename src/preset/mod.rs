@@ -162,6 +162,8 @@ fn inner(
         )
         .layer(Maybe(spend))
         .layer(limiting.breaker)
+        // Of the parts, so outside that of all.
+        .layer(Maybe(limiting.heeded))
         .layer(limiting.rate)
         .layer(limiting.concurrency)
         .layer(HeadTimeoutLayer::new(HeadAfter::new(

@@ -31,4 +31,5 @@ mod retry;
 mod round_trip;
 mod sandbox;
 mod support;
+mod tonic;
 mod transport;

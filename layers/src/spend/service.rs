@@ -11,7 +11,7 @@ use super::{ResponseFuture, Settle, SpendLayer, settle::Ticket};
 use crate::{
     BoxError,
     body::Guarded,
-    types::{Partition, Price, QuoteCost, Unpartitioned, Unquoted},
+    types::{Held, Partition, Price, QuoteCost, Unpartitioned, Unquoted},
 };
 
 /// Counts what calls cost, and refuses those that a budget does not allow.
@@ -32,7 +32,7 @@ impl<S, P, Q, K> Spend<S, P, Q, K> {
 
 impl<P: Price + Clone, Q, K> SpendLayer<P, Q, K> {
     /// What hangs on the call of `request`, or why it is not made.
-    fn admit<B>(&self, request: &Request<B>) -> Result<Settle<P>, BoxError>
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<Settle<P>, BoxError>
     where
         Q: QuoteCost<B>,
         K: Partition<B>,
@@ -47,6 +47,7 @@ impl<P: Price + Clone, Q, K> SpendLayer<P, Q, K> {
             price: self.price.clone(),
             quote,
             outcome: None,
+            held: Held::place(request.extensions_mut()),
         })))
     }
 }
@@ -68,8 +69,8 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.spend.admit(&request) {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.spend.admit(&mut request) {
             Ok(settle) => ResponseFuture::calling(self.inner.clone(), request, settle),
             Err(error) => ResponseFuture::refused(error),
         }

@@ -7,7 +7,7 @@ use http_body::Frame;
 use super::ledger::Reservation;
 use crate::{
     body::{End, Guard},
-    types::{CacheStatus, Nanos, Outcome, Price, Quote, Record},
+    types::{CacheStatus, Held, Nanos, Outcome, Price, Quote, Record},
 };
 
 /// Hangs on a call and its body until what it costs is known.
@@ -21,6 +21,8 @@ pub(super) struct Ticket<P> {
     pub(super) price: P,
     pub(super) quote: Quote,
     pub(super) outcome: Option<Outcome>,
+    // Says of a request that was passed on whether it waits in a queue further in.
+    pub(super) held: Held,
 }
 
 impl<P: Price> Settle<P> {
@@ -54,9 +56,12 @@ impl<P: Price> Settle<P> {
         }
     }
 
-    /// The call was given up after it was sent, and before its head came.
+    /// The call was given up after it was passed on, and before its head came. What had not left, since
+    /// it was held back, costs nothing.
     pub(super) fn dropped(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
+        if let Some(ticket) = self.ticket.take()
+            && !ticket.held.is_held()
+        {
             ticket.settle(End::Dropped);
         }
     }
@@ -69,6 +74,7 @@ impl<P: Price> Ticket<P> {
             price,
             quote,
             outcome,
+            ..
         } = self;
         // Without a price of the reply it has cost what it was quoted at; without either, it is not
         // known.

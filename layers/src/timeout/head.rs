@@ -233,6 +233,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn it_ends_where_towers_ends() {
+        for millis in [0, 1, 999, 1000, 1001, 5000] {
+            let inner = || {
+                let response = Response::new(ScriptedBody::new());
+                let delay = Duration::from_millis(millis);
+                ScriptedService::new([Step::RespondAfter(delay, response)])
+            };
+            let start = tokio::time::Instant::now();
+            let theirs = tower::timeout::Timeout::new(inner(), LIMIT);
+            let theirs = theirs.oneshot(Request::new(())).await.is_ok();
+            let (theirs, start) = ((theirs, start.elapsed()), tokio::time::Instant::now());
+            let ours = HeadTimeout::new(inner(), LIMIT);
+            let ours = ours.oneshot(Request::new(())).await.is_ok();
+
+            assert_eq!((ours, start.elapsed()), theirs, "{millis} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_closure_says_how_long_for_each_request() {
         let after = |request: &Request<()>| match request.uri().path() {
             "/slow" => LIMIT * 3,

@@ -10,6 +10,8 @@
 //! They are types of their own, because each one answers another question, and each wants another
 //! duration: a stream that is healthy for an hour has a head after a second.
 //!
+//! [`GrpcTimeoutLayer`] tells a gRPC upstream what is left of the time: it is no clock.
+//!
 //! What they do not do: they do not retry, and they do not answer the caller; the error is an
 //! [`Elapsed`] that names the clock, or an [`Unread`].
 //!
@@ -88,6 +90,7 @@
 
 mod error;
 mod first_event;
+mod grpc;
 mod head;
 mod idle;
 mod total;
@@ -96,6 +99,7 @@ mod unread;
 pub use self::{
     error::{Clock, Elapsed, Unread},
     first_event::{FirstEventTimeout, FirstEventTimeoutLayer},
+    grpc::{GrpcTimeout, GrpcTimeoutLayer},
     head::{After, HeadTimeout, HeadTimeoutLayer},
     idle::{IdleTimeout, IdleTimeoutLayer},
     total::{TotalTimeout, TotalTimeoutLayer},

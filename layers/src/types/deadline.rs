@@ -6,7 +6,8 @@ use crate::sync::{Arc, Mutex, lock};
 
 /// The instant at which the caller stops waiting for the end of the reply.
 ///
-/// `timeout::total` places it in the extensions of the request. Layers further in read it by
+/// `timeout::total` places it in the extensions of the request, and so does the gRPC layer of
+/// `timeout` where a caller says it in `grpc-timeout`. Layers further in read it by
 /// [`Deadline::of`]: who waits for a permit leaves the queue, who would back off past it gives up.
 /// The time that remains only shrinks on the way in.
 ///

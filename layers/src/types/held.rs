@@ -3,17 +3,20 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use http::Extensions;
+
 /// Whether a request is held back in a queue further in, so that it has not left yet.
 ///
-/// A layer that keeps account of what was sent places it in the extensions of the request; a layer
-/// that makes requests wait marks it for as long as it does. So a request that is dropped in that
+/// A layer that keeps account of what was sent [places](Self::place) it in the extensions of the
+/// request; a layer that makes requests wait marks it for as long as it does. So a request that is dropped in that
 /// queue is known never to have left.
 ///
 /// ```
 /// use blossom_layers::types::Held;
 ///
-/// let held = Held::default();
-/// let inside = held.clone();
+/// let mut request = http::Request::new(());
+/// let held = Held::place(request.extensions_mut());
+/// let inside = Held::place(request.extensions_mut());
 /// inside.hold();
 /// assert!(held.is_held());
 /// inside.let_go();
@@ -23,6 +26,13 @@ use std::sync::{
 pub struct Held(Arc<AtomicBool>);
 
 impl Held {
+    /// The one of the request with these extensions; a new one is placed there if it has none, so that
+    /// several who keep account look at the same.
+    #[must_use]
+    pub fn place(extensions: &mut Extensions) -> Self {
+        extensions.get_or_insert_default::<Self>().clone()
+    }
+
     /// The request waits.
     pub fn hold(&self) {
         self.0.store(true, Ordering::Release);

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::storm;
+use crate::storm::{self, Through};
 
 const SLOT: Duration = Duration::from_millis(100);
 
@@ -219,7 +219,12 @@ async fn e2_a_call_that_is_dropped_at_any_point_leaves_its_place_to_the_next() {
 
 #[test]
 fn e2_random_cancellations_leave_nothing_behind() {
-    storm::cancel(10_000);
+    storm::cancel(Through::Limits, 10_000);
+}
+
+#[test]
+fn e2_p9_random_cancellations_of_a_whole_stack_leave_nothing_behind() {
+    storm::cancel(Through::Everything, 10_000);
 }
 
 #[tokio::test(start_paused = true)]

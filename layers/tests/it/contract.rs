@@ -26,7 +26,10 @@ use blossom_layers::{
     server_timing::ServerTimingLayer,
     spend::SpendLayer,
     test_util::{BodyLog, ReadyProbe, ScriptedBody, ScriptedService, Step},
-    timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
+    timeout::{
+        FirstEventTimeoutLayer, GrpcTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer,
+        TotalTimeoutLayer,
+    },
     trace::{TraceLayer, W3c},
     types::{CacheKey, Deferred, Nanos, Quote, Record, Scope, TokenEstimate, Watch},
 };
@@ -305,6 +308,7 @@ contract! {
     spend_savings: SpendLayer::new(|_: &Quote, _: &Record| None).savings(), future: 160, errors: passed;
     timeout_head: HeadTimeoutLayer::new(LONG), future: 192, errors: passed;
     timeout_first_event: FirstEventTimeoutLayer::new(LONG), future: 208, errors: passed;
+    timeout_grpc: GrpcTimeoutLayer::new().always(), future: 64, errors: passed;
     timeout_idle: IdleTimeoutLayer::new(LONG), future: 64, errors: passed;
     timeout_unread: IdleTimeoutLayer::new(LONG).max_unread(LONG), future: 64, errors: passed;
     timeout_total: TotalTimeoutLayer::new(LONG), future: 208, errors: passed;

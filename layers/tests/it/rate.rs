@@ -15,6 +15,7 @@ use blossom_layers::{
         rate::{LargerThanQuota, Quota, RateLimitLayer, RateLimited},
     },
     observe::ObserveLayer,
+    spend::SpendLayer,
     test_util::{ScriptedBody, ScriptedService, Step},
     types::{
         Deadline, Deferred, Nanos, PartitionKey, Quote, Record, Refusal, RefusalKind,
@@ -284,6 +285,42 @@ async fn f4_what_was_not_sent_comes_back_and_what_was_sent_does_not() {
     let failed = layer.layer(ScriptedService::new([Step::Fail("reset")]));
     assert!(failed.oneshot(estimated(100)).await.is_err());
     assert_eq!(left(), [300, 57]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f4_who_leaves_a_queue_of_either_limit_has_spent_nothing() {
+    let price = |_: &Quote, _: &Record| Some(Nanos(7));
+    let spend =
+        SpendLayer::new(price).quote(|_: &Request<ReqBody>| Some(Quote::new().most(Nanos(7))));
+    let books = spend.handle();
+    let rate = RateLimitLayer::new([Quota::requests(1, MINUTE)]);
+    let limit = ConcurrencyLimitLayer::new(0);
+    let inner = ScriptedService::new([Step::Hang]);
+    let service = spend.layer(rate.layer(limit.layer(inner.clone())));
+
+    // The first waits for a permit, the second for the quota.
+    let mut first = task::spawn(service.clone().oneshot(request()));
+    assert_pending!(first.poll());
+    let mut second = task::spawn(service.clone().oneshot(request()));
+    assert_pending!(second.poll());
+    assert_eq!(limit.handle().waiting() + rate.handle().waiting(), 2);
+    drop((first, second));
+    let balance = books.balance();
+    assert_eq!(
+        (balance.settled, balance.refunded, balance.open),
+        (0, 14, 0)
+    );
+
+    // One that has waited for both and was sent is paid for.
+    let mut third = task::spawn(service.oneshot(request()));
+    assert_pending!(third.poll());
+    tokio::time::advance(MINUTE * 2).await;
+    assert_pending!(third.poll());
+    limit.handle().set_limit(1);
+    assert_pending!(third.poll());
+    assert_eq!(inner.calls(), 1);
+    drop(third);
+    assert_eq!(books.balance().settled, 7);
 }
 
 #[tokio::test(start_paused = true)]

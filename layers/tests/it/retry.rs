@@ -1,6 +1,7 @@
 //! What `retry` does over an upstream that fails in every way.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     future::{Ready, ready},
     num::NonZeroU32,
@@ -325,6 +326,44 @@ async fn h1_an_outage_adds_a_tenth_and_the_floor_also_with_three_layers() {
         .service(down);
     let stacked = load(three, CALLS, &count).await;
     assert!(stacked <= most && stacked > f64::from(CALLS), "{stacked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn h7_ten_thousand_calls_that_fail_at_once_come_back_evenly_spread() {
+    const CALLS: usize = 10_000;
+    const BUCKET: u128 = 100;
+    // The windows of the first and of the second retry, in milliseconds.
+    for (first, second) in [(500, 1000), (1000, 2000), (2000, 2000)] {
+        let start = Instant::now();
+        let retries: Arc<std::sync::Mutex<[BTreeMap<u128, usize>; 2]>> = Arc::default();
+        let down = {
+            let retries = retries.clone();
+            service_fn(move |request: Request<ReqBody>| {
+                if let Some(attempt) = request.extensions().get::<Attempt>() {
+                    let retry = usize::try_from(attempt.number()).unwrap() - 2;
+                    let bucket = start.elapsed().as_millis() / BUCKET;
+                    *retries.lock().unwrap()[retry].entry(bucket).or_default() += 1;
+                }
+                ready(Ok::<_, Infallible>(answer(503)))
+            })
+        };
+        let millis = Duration::from_millis;
+        let policy = Standard::new()
+            .backoff(Backoff::new(millis(first), millis(second)).seed(first))
+            .budget(Budget::new(u32::MAX, u32::MAX));
+        let service = RetryLayer::new(policy).layer(down);
+
+        let calls = (0..CALLS).map(|_| service.clone().oneshot(get()));
+        futures_util::future::join_all(calls).await;
+
+        for (window, buckets) in [first, second].into_iter().zip(&*retries.lock().unwrap()) {
+            assert_eq!(buckets.values().sum::<usize>(), CALLS);
+            let fullest = f64::from(u32::try_from(*buckets.values().max().unwrap()).unwrap());
+            let window = Duration::from_millis(window).as_secs_f64();
+            let most = 1.2 * 0.1 / window * 10_000.0;
+            assert!(fullest <= most, "{window} s: {fullest} of {most}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

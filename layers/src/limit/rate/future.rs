@@ -18,7 +18,7 @@ use crate::{
     cause_ref,
     oneshot::Oneshot,
     timer::Timer,
-    types::{Deadline, Outcome, Refusal},
+    types::{Deadline, Held, Outcome, Refusal},
 };
 
 pin_project! {
@@ -47,6 +47,8 @@ pin_project! {
         call: Oneshot<S, Request<B>, F>,
         claim: Option<Claim>,
         timer: Timer,
+        // Tells who keeps account further out that the request has not left yet.
+        held: Option<Held>,
     }
 }
 
@@ -58,7 +60,12 @@ impl<S, B, F> ResponseFuture<S, B, F> {
     }
 
     pub(super) fn waiting(inner: S, request: Request<B>, claim: Option<Claim>) -> Self {
+        let held = request.extensions().get::<Held>().cloned();
+        if let Some(held) = &held {
+            held.hold();
+        }
         let waiting = Box::pin(Waiting {
+            held,
             call: Oneshot::new(inner, request),
             claim,
             timer: Timer::default(),
@@ -121,11 +128,18 @@ where
             };
             ready!(claim.poll(deadline, this.timer, cx))?;
         }
+        // Before it is sent: what it meets further in may hold it as well.
+        if let Some(held) = this.held {
+            held.let_go();
+        }
         let polled = this.call.as_mut().poll(cx);
-        if let Some(claim) = this.claim
-            && this.call.request().is_none()
-        {
-            claim.sent();
+        if this.call.request().is_none() {
+            *this.held = None;
+            if let Some(claim) = this.claim {
+                claim.sent();
+            }
+        } else if let Some(held) = this.held {
+            held.hold();
         }
         polled.map(Ok)
     }

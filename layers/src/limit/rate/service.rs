@@ -80,8 +80,7 @@ impl<S, P, E> RateLimit<S, P, E> {
         E: EstimateTokens<B>,
     {
         let units = self.limit.estimated(&request);
-        let held = Held::default();
-        request.extensions_mut().insert(held.clone());
+        let held = Held::place(request.extensions_mut());
         let estimated = Box::new(Estimated { units, held });
         let claim = Claim::new(limiter, whose, Some(estimated));
         send(self.inner.clone(), request, Some(claim))

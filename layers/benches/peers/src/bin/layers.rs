@@ -348,9 +348,10 @@ fn main() -> Result<ExitCode, Error> {
     );
     report.at_most("the same, added allocations", estimate.1, 0.0);
     let spend = added("spend", "priced");
-    report.at_most("spend with a budget, added instructions", spend.0, 2_000.0);
-    // What hangs on the body is boxed, so that bodies that cost nothing stay small.
-    report.at_most("spend, added allocations", spend.1, 1.0);
+    report.at_most("spend with a budget, added instructions", spend.0, 3_000.0);
+    // What hangs on the body is boxed, so that bodies that cost nothing stay small. The mark of what is
+    // held back is shared, and travels in extensions, of which the request has none yet.
+    report.at_most("spend, added allocations", spend.1, 5.0);
     let (ours, tower) = (
         added("concurrency", "noop"),
         added("tower-concurrency", "noop"),
