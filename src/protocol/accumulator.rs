@@ -34,7 +34,8 @@ pub struct Accumulator {
     tool_calls: Vec<ToolCall>,
     /// The index of each call, as the stream numbers them.
     indices: Vec<usize>,
-    audio: Option<ChatAudio>,
+    // Boxed: few streams have it, and every open one would be larger for it.
+    audio: Option<Box<ChatAudio>>,
     finish_reason: Option<FinishReason>,
     usage: Option<Usage>,
     model: Option<String>,
@@ -133,8 +134,8 @@ impl Accumulator {
 
     /// What the model has said aloud so far.
     #[must_use]
-    pub const fn audio(&self) -> Option<&ChatAudio> {
-        self.audio.as_ref()
+    pub fn audio(&self) -> Option<&ChatAudio> {
+        self.audio.as_deref()
     }
 
     /// Why the generation ended, once it did.
