@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{
     HeaderName, Method, Request, Uri,
@@ -6,7 +8,7 @@ use http::{
         USER_AGENT,
     },
 };
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
@@ -35,6 +37,8 @@ use crate::{
 pub struct KeyRequest {
     canonical: CanonicalKey<OtherHeaders>,
     dialect: Dialect,
+    // Of `STATE`. Made once: that takes as long as to search a short body.
+    state: Arc<[Finder<'static>]>,
 }
 
 /// The headers that the canonical key does not cover by itself. Most requests have none.
@@ -80,19 +84,28 @@ impl KeyRequest {
         let canonical = CanonicalKey::new()
             .ignoring(["key", "token", "no-cache"])
             .adding(OtherHeaders);
-        Self { canonical, dialect }
+        Self {
+            canonical,
+            dialect,
+            state: STATE.map(Finder::new).into(),
+        }
+    }
+
+    /// Whether the answer depends on what the service remembers, or the service is to remember it.
+    fn has_state(&self, body: &[u8]) -> bool {
+        // Nearly no request does: only one that could is parsed.
+        let may = self.state.iter().any(|name| name.find(body).is_some());
+        may && serde_json::from_slice::<Asked>(body)
+            .is_ok_and(|asked| asked.store == Some(true) || asked.previous_response_id.is_some())
     }
 }
 
 impl<B: Known> KeyPolicy<B> for KeyRequest {
     fn key(&self, request: &Request<B>) -> Option<CacheKey> {
-        if !is_generation(request.method(), request.uri(), self.dialect) {
-            return None;
-        }
-        if has_state(request.body().bytes()?) {
-            return None;
-        }
-        self.canonical.key(request)
+        // All of this is part of what the canonical key remembers requests by.
+        self.canonical.key_if(request, |body| {
+            is_generation(request.method(), request.uri(), self.dialect) && !self.has_state(body)
+        })
     }
 
     fn covers(&self, header: &HeaderName) -> bool {
@@ -152,15 +165,8 @@ struct Asked {
     tools: Option<Vec<IgnoredAny>>,
 }
 
-/// Whether the answer depends on what the service remembers, or the service is to remember it.
-fn has_state(body: &[u8]) -> bool {
-    // Nearly no request does: only one that could is parsed. An escape may hide a name.
-    let may = memmem::find(body, b"\"store\"").is_some()
-        || memmem::find(body, b"\"previous_response_id\"").is_some()
-        || memmem::find(body, b"\\u00").is_some();
-    may && serde_json::from_slice::<Asked>(body)
-        .is_ok_and(|asked| asked.store == Some(true) || asked.previous_response_id.is_some())
-}
+// What a body has that says something of state. An escape may hide a name.
+const STATE: [&str; 3] = ["\"store\"", "\"previous_response_id\"", "\\u00"];
 
 /// Says of requests of the Blossom protocol whether they have but one answer: a seed other than -1,
 /// or a temperature of 0; one choice, and no tools.

@@ -186,8 +186,8 @@ impl<K, P> Plan<K, P> {
         }
     }
 
-    /// Whether what was found answers what was asked.
-    pub(super) fn judge(&self, ask: &Ask, found: Found, now: Instant) -> Answer {
+    /// Whether what was found answers what was asked. The time is asked for only where it matters.
+    pub(super) fn judge(&self, ask: &Ask, found: Found, now: impl FnOnce() -> Instant) -> Answer {
         let (entry, stale) = match found {
             Found::Hit(entry) => (entry, false),
             Found::Stale(entry) => (entry, true),
@@ -196,9 +196,14 @@ impl<K, P> Plan<K, P> {
         if *entry.key() != ask.key || *entry.scope() != ask.scope {
             return Answer::Mismatch;
         }
-        let age = entry.age(now);
-        let fresh_for = entry.lifetimes().fresh_for;
         let wanted = &ask.directives;
+        let matters = stale || wanted.max_age.is_some() || wanted.min_fresh.is_some();
+        let age = if matters {
+            entry.age(now())
+        } else {
+            Duration::ZERO
+        };
+        let fresh_for = entry.lifetimes().fresh_for;
         let too_old = wanted.max_age.is_some_and(|max_age| age > max_age)
             || wanted
                 .min_fresh

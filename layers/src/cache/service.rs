@@ -31,23 +31,24 @@ use crate::{
 ///
 /// See the [module docs](super) for an example.
 pub struct Cache<S, K, P = ByDirectives> {
-    inner: S,
+    // Cloned by who calls it: a hit does not, and clones of this need not.
+    inner: Arc<S>,
     plan: Arc<Plan<K, P>>,
     shared: Arc<Shared>,
 }
 
 impl<S, K, P> Cache<S, K, P> {
-    pub(super) const fn new(inner: S, plan: Arc<Plan<K, P>>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(inner: S, plan: Arc<Plan<K, P>>, shared: Arc<Shared>) -> Self {
         Self {
-            inner,
+            inner: Arc::new(inner),
             plan,
             shared,
         }
     }
 }
 
-impl<S: Clone, K, P> Clone for Cache<S, K, P> {
-    // By hand: the policies are shared and need not be `Clone`.
+impl<S, K, P> Clone for Cache<S, K, P> {
+    // By hand: what is shared need not be `Clone`.
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -135,7 +136,7 @@ impl<S, K, P> Cache<S, K, P> {
         let ask = match self.plan.ask(&request) {
             Ok(ask) => ask,
             Err(why) => {
-                let call = Call::own(self.inner.clone(), request);
+                let call = Call::own(S::clone(&self.inner), request);
                 counters.bypassed(why);
                 return ResponseFuture::bypassed(call);
             }
@@ -151,8 +152,7 @@ impl<S, K, P> Cache<S, K, P> {
                 Lookup::Ready(found) => found,
                 Lookup::Pending(lookup) => return self.look(ask, request, lookup),
             };
-            let now = Instant::now().into_std();
-            let rescue = match self.plan.judge(&ask, found, now) {
+            let rescue = match self.plan.judge(&ask, found, || Instant::now().into_std()) {
                 Answer::Serve {
                     entry,
                     status,
@@ -227,7 +227,13 @@ impl<S, K, P> Cache<S, K, P> {
     {
         let passenger = self.passenger(ask, &request, Some(landings));
         let fill = self.fill(ask, &request);
-        let parts = (self.inner.clone(), request, fill, rescue, self.plan.clone());
+        let parts = (
+            S::clone(&self.inner),
+            request,
+            fill,
+            rescue,
+            self.plan.clone(),
+        );
         let boarded = self
             .shared
             .flights
@@ -268,7 +274,7 @@ impl<S, K, P> Cache<S, K, P> {
         let passenger = self.passenger(&ask, &request, None);
         let fill = self.fill(&ask, &request);
         let parts = (
-            self.inner.clone(),
+            S::clone(&self.inner),
             request,
             fill,
             lookup,
@@ -318,7 +324,7 @@ impl<S, K, P> Cache<S, K, P> {
         request.extensions_mut().remove::<SharedDeadline>();
         let passenger = self.passenger(ask, &request, None);
         let fill = self.fill(ask, &request);
-        let parts = (self.inner.clone(), request, fill, self.plan.clone());
+        let parts = (S::clone(&self.inner), request, fill, self.plan.clone());
         let boarded = self.shared.flights.board(passenger, parts, |parts, _| {
             let (service, request, fill, plan) = parts;
             let fetch = Fetch::calling(service, request, plan, fill.facts, None);

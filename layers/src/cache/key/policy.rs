@@ -153,7 +153,43 @@ impl<A> CanonicalKey<A> {
         Some(digest(&self.context, &[text]))
     }
 
-    fn of_request<B: Known>(&self, request: &Request<B>) -> Option<CacheKey> {
+    /// The key of `request`, if it is `wanted` too.
+    ///
+    /// For a policy of your own over this one, which must look at the whole request to decide. A
+    /// request that comes again, the same in each byte, is not looked at again: what is decided may
+    /// depend on method, address, covered headers and body, and on nothing else.
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, cache::key::CanonicalKey};
+    /// use http::Request;
+    ///
+    /// let policy = CanonicalKey::new();
+    /// let request = Request::new(ReqBody::from("sing"));
+    /// assert!(policy.key_if(&request, |body| body.starts_with(b"sing")).is_some());
+    /// assert!(CanonicalKey::new().key_if(&request, |body| body.is_empty()).is_none());
+    /// ```
+    #[must_use]
+    pub fn key_if<B>(
+        &self,
+        request: &Request<B>,
+        wanted: impl FnOnce(&Bytes) -> bool,
+    ) -> Option<CacheKey>
+    where
+        B: Known,
+        A: AddToKey<B>,
+    {
+        let key = self.of_request(request, wanted)?;
+        let Some(added) = self.added.add_to_key(request) else {
+            return Some(key);
+        };
+        Some(digest(ADDED, &[key.as_bytes(), key.check(), &added]))
+    }
+
+    fn of_request<B: Known>(
+        &self,
+        request: &Request<B>,
+        wanted: impl FnOnce(&Bytes) -> bool,
+    ) -> Option<CacheKey> {
         let body = request.body().bytes()?;
         let form = Form::of(request.headers());
         let mut scratch = self.shared.take();
@@ -163,10 +199,12 @@ impl<A> CanonicalKey<A> {
         let memo = &self.shared.memo;
         let place = memo.place(&scratch.raw, body);
         let mut key = place.and_then(|place| memo.get(place, &scratch.raw, body));
-        if key.is_none() {
+        if key.is_none() && wanted(body) {
             key = self.compute(request, body, form, &mut scratch);
             if let (Some(place), Some(key)) = (place, key) {
-                memo.put(place, &scratch.raw, body, key);
+                let head = scratch.raw.len();
+                scratch.raw.extend_from_slice(body);
+                memo.put(place, &scratch.raw, head, key);
             }
         }
         self.shared.give_back(scratch);
@@ -180,11 +218,7 @@ where
     A: AddToKey<B>,
 {
     fn key(&self, request: &Request<B>) -> Option<CacheKey> {
-        let key = self.of_request(request)?;
-        let Some(added) = self.added.add_to_key(request) else {
-            return Some(key);
-        };
-        Some(digest(ADDED, &[key.as_bytes(), key.check(), &added]))
+        self.key_if(request, |_| true)
     }
 
     fn covers(&self, header: &HeaderName) -> bool {
