@@ -5,14 +5,12 @@ use std::time::Duration;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        AGE, CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER,
-        SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        AGE, CACHE_STATUS, CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+        RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 
 use crate::{directives::seconds, types::CacheStatus};
-
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Of one connection or one moment: never kept.
 const NEVER_KEPT: [HeaderName; 14] = [
@@ -78,13 +76,15 @@ pub(super) fn write_forwarded(headers: &mut HeaderMap, status: CacheStatus) {
 }
 
 const fn value_of(status: CacheStatus) -> HeaderValue {
-    HeaderValue::from_static(match status {
-        CacheStatus::Hit => "blossom; hit",
-        CacheStatus::Stale => "blossom; hit; detail=stale",
-        CacheStatus::Miss => "blossom; fwd=uri-miss",
-        CacheStatus::Coalesced => "blossom; fwd=uri-miss; collapsed",
-        CacheStatus::Bypass => "blossom; fwd=bypass",
-    })
+    match status {
+        CacheStatus::Hit => const { HeaderValue::from_static("blossom; hit") },
+        CacheStatus::Stale => const { HeaderValue::from_static("blossom; hit; detail=stale") },
+        CacheStatus::Miss => const { HeaderValue::from_static("blossom; fwd=uri-miss") },
+        CacheStatus::Coalesced => {
+            const { HeaderValue::from_static("blossom; fwd=uri-miss; collapsed") }
+        }
+        CacheStatus::Bypass => const { HeaderValue::from_static("blossom; fwd=bypass") },
+    }
 }
 
 /// How old the reply says it is.

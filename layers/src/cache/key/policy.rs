@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     json::Canonicaliser,
-    memo::Memo,
+    memo::{Looked, Memo},
     request::{self, Form, Pair},
 };
 use crate::{
@@ -107,8 +107,8 @@ impl<A> CanonicalKey<A> {
         }
     }
 
-    /// How many bytes of requests are kept, so that one that comes again need not be parsed: 4 MiB
-    /// unless told otherwise. A request of more than a quarter of that is not kept. Zero keeps none.
+    /// How many bytes of requests are kept, so that one that comes again and again is not parsed each
+    /// time: 4 MiB unless told otherwise. A request is kept when it comes for the second time. A request of more than a quarter of that is not kept. Zero keeps none.
     #[must_use]
     pub fn memo_bytes(mut self, max_bytes: usize) -> Self {
         self.shared = Shared::new(max_bytes);
@@ -131,9 +131,9 @@ impl<A> CanonicalKey<A> {
         &self,
         request: &Request<B>,
         body: &Bytes,
-        form: Form,
         scratch: &mut Scratch,
     ) -> Option<CacheKey> {
+        let form = Form::of(request.headers());
         let Scratch {
             raw,
             text,
@@ -191,17 +191,19 @@ impl<A> CanonicalKey<A> {
         wanted: impl FnOnce(&Bytes) -> bool,
     ) -> Option<CacheKey> {
         let body = request.body().bytes()?;
-        let form = Form::of(request.headers());
         let mut scratch = self.shared.take();
         scratch.raw.clear();
         scratch.raw.reserve(512);
         request::append_raw(request, &self.headers, &mut scratch.raw);
         let memo = &self.shared.memo;
         let place = memo.place(&scratch.raw, body);
-        let mut key = place.and_then(|place| memo.get(place, &scratch.raw, body));
-        if key.is_none() && wanted(body) {
-            key = self.compute(request, body, form, &mut scratch);
-            if let (Some(place), Some(key)) = (place, key) {
+        let looked = place.map(|place| (place, memo.look(place, &scratch.raw, body)));
+        let mut key = None;
+        if let Some((_, Looked::Known(known))) = looked {
+            key = Some(known);
+        } else if wanted(body) {
+            key = self.compute(request, body, &mut scratch);
+            if let (Some((place, Looked::Again)), Some(key)) = (looked, key) {
                 let head = scratch.raw.len();
                 scratch.raw.extend_from_slice(body);
                 memo.put(place, &scratch.raw, head, key);

@@ -11,9 +11,16 @@
 
 mod upstream;
 
-use std::{hint::black_box, pin::pin, process::ExitCode};
+use std::{hint::black_box, pin::pin, process::ExitCode, time::Duration};
 
-use blossom::{Blossom, Body, layers::types::CacheStatus};
+use blossom::{
+    Blossom, Body, Dialect,
+    layers::{
+        cache::{CacheLayer, tier::MemoryTier},
+        types::{CacheStatus, Scope},
+    },
+    policy::{KeepAnswers, KeyRequest},
+};
 use blossom_layers::{cache::key::CanonicalKey, types::KeyPolicy as _};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header::CONTENT_TYPE};
@@ -31,6 +38,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 const PRESET: &str = "preset";
 const KEY_AND_GET: &str = "canonical key and moka's get";
 const GET: &str = "moka's get";
+const ALONE: &str = "the cache's layer alone";
 const PEER: &str = "http-cache-tower, moka";
 
 // Few at a time: what is made for them should not push out what is measured.
@@ -225,6 +233,11 @@ fn repeat(filled: &Filled, report: &mut Report) {
     });
     assert!(hit, "the peer has kept it");
     let body = chat(0);
+    // As the preset has it, without what stands around it.
+    let tier = MemoryTier::new(64 << 20);
+    let mut alone = CacheLayer::new(tier, KeyRequest::new(Dialect::Gen), Scope::fixed("me"))
+        .policy(KeepAnswers::new(Duration::from_secs(3600)))
+        .layer(upstream::Noop(upstream::reply()));
 
     let table = Contest::new("the same body in each byte", CALLS)
         .rounds(ROUNDS)
@@ -232,6 +245,11 @@ fn repeat(filled: &Filled, report: &mut Report) {
             PRESET,
             || filled.requests(vec![body.clone(); CALLS]),
             |requests| filled.drive(requests),
+        )
+        .prepared(
+            ALONE,
+            || filled.requests(vec![body.clone(); CALLS]),
+            |requests| drive(&mut alone, requests, reply_bytes),
         )
         .prepared(
             PEER,

@@ -81,7 +81,7 @@ fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
 #[derive(Clone)]
 pub(super) struct Noop(pub(super) Bytes);
 
-impl Service<Request<Full<Bytes>>> for Noop {
+impl<B> Service<Request<B>> for Noop {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Response<Full<Bytes>>, Infallible>>;
@@ -90,7 +90,7 @@ impl Service<Request<Full<Bytes>>> for Noop {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+    fn call(&mut self, _: Request<B>) -> Self::Future {
         let mut response = Response::new(Full::new(self.0.clone()));
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
