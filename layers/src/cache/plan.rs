@@ -3,8 +3,8 @@ use std::{sync::Arc, time::Duration, time::Instant};
 use http::{
     HeaderName, Method, Request, StatusCode,
     header::{
-        AUTHORIZATION, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
-        RANGE, SET_COOKIE, UPGRADE, VARY,
+        AUTHORIZATION, CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+        IF_UNMODIFIED_SINCE, PRAGMA, RANGE, SET_COOKIE, UPGRADE, VARY,
     },
     response::Parts,
 };
@@ -143,12 +143,20 @@ impl<K, P> Plan<K, P> {
     {
         let options = request.extensions().get::<CacheOptions>();
         let headers = request.headers();
-        let directives = Directives::of(headers);
+        let (mut partial, mut directed) = (false, false);
+        for name in headers.keys() {
+            partial |= PARTIAL.contains(name);
+            directed |= *name == CACHE_CONTROL || *name == PRAGMA;
+        }
+        let directives = if directed {
+            Directives::of(headers)
+        } else {
+            Directives::default()
+        };
         if directives.no_store || options.is_some_and(CacheOptions::is_no_store) {
             return Err(Bypass::NoStore);
         }
-        if *request.method() == Method::CONNECT || headers.keys().any(|name| PARTIAL.contains(name))
-        {
+        if *request.method() == Method::CONNECT || partial {
             return Err(Bypass::Partial);
         }
         let scope = match self.digest {

@@ -31,8 +31,12 @@ use crate::{
 ///
 /// See the [module docs](super) for an example.
 pub struct Cache<S, K, P = ByDirectives> {
-    // Cloned by who calls it: a hit does not, and clones of this need not.
-    inner: Arc<S>,
+    // In one piece: each call has a clone of the stack, of which a hit needs nothing below this.
+    core: Arc<Core<S, K, P>>,
+}
+
+struct Core<S, K, P> {
+    inner: S,
     plan: Arc<Plan<K, P>>,
     shared: Arc<Shared>,
 }
@@ -40,9 +44,11 @@ pub struct Cache<S, K, P = ByDirectives> {
 impl<S, K, P> Cache<S, K, P> {
     pub(super) fn new(inner: S, plan: Arc<Plan<K, P>>, shared: Arc<Shared>) -> Self {
         Self {
-            inner: Arc::new(inner),
-            plan,
-            shared,
+            core: Arc::new(Core {
+                inner,
+                plan,
+                shared,
+            }),
         }
     }
 }
@@ -51,9 +57,7 @@ impl<S, K, P> Clone for Cache<S, K, P> {
     // By hand: what is shared need not be `Clone`.
     fn clone(&self) -> Self {
         Self {
-            inner: self.inner.clone(),
-            plan: self.plan.clone(),
-            shared: self.shared.clone(),
+            core: self.core.clone(),
         }
     }
 }
@@ -79,10 +83,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Policies, tier and the service's clone are foreign: a panic of theirs is this caller's.
-        match catch_unwind(AssertUnwindSafe(|| self.answer(request))) {
+        match catch_unwind(AssertUnwindSafe(|| self.core.answer(request))) {
             Ok(future) => future,
             Err(_) => {
-                self.shared.counters.bypassed(Bypass::Panicked);
+                self.core.shared.counters.bypassed(Bypass::Panicked);
                 ResponseFuture::bypassed(Call::failed(Panicked::new()))
             }
         }
@@ -123,7 +127,7 @@ enum Flown<B, F> {
     Landed(Box<Request<B>>),
 }
 
-impl<S, K, P> Cache<S, K, P> {
+impl<S, K, P> Core<S, K, P> {
     // Each way counts the request once, as the last thing that could go wrong.
     fn answer<B>(&self, mut request: Request<B>) -> ResponseFuture<S, B, S::Future>
     where
@@ -136,7 +140,7 @@ impl<S, K, P> Cache<S, K, P> {
         let ask = match self.plan.ask(&request) {
             Ok(ask) => ask,
             Err(why) => {
-                let call = Call::own(S::clone(&self.inner), request);
+                let call = Call::own(self.inner.clone(), request);
                 counters.bypassed(why);
                 return ResponseFuture::bypassed(call);
             }
@@ -227,13 +231,7 @@ impl<S, K, P> Cache<S, K, P> {
     {
         let passenger = self.passenger(ask, &request, Some(landings));
         let fill = self.fill(ask, &request);
-        let parts = (
-            S::clone(&self.inner),
-            request,
-            fill,
-            rescue,
-            self.plan.clone(),
-        );
+        let parts = (self.inner.clone(), request, fill, rescue, self.plan.clone());
         let boarded = self
             .shared
             .flights
@@ -274,7 +272,7 @@ impl<S, K, P> Cache<S, K, P> {
         let passenger = self.passenger(&ask, &request, None);
         let fill = self.fill(&ask, &request);
         let parts = (
-            S::clone(&self.inner),
+            self.inner.clone(),
             request,
             fill,
             lookup,
@@ -324,7 +322,7 @@ impl<S, K, P> Cache<S, K, P> {
         request.extensions_mut().remove::<SharedDeadline>();
         let passenger = self.passenger(ask, &request, None);
         let fill = self.fill(ask, &request);
-        let parts = (S::clone(&self.inner), request, fill, self.plan.clone());
+        let parts = (self.inner.clone(), request, fill, self.plan.clone());
         let boarded = self.shared.flights.board(passenger, parts, |parts, _| {
             let (service, request, fill, plan) = parts;
             let fetch = Fetch::calling(service, request, plan, fill.facts, None);
@@ -358,9 +356,9 @@ impl Shared {
 impl<S: fmt::Debug, K, P> fmt::Debug for Cache<S, K, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
-            .field("inner", &self.inner)
-            .field("scope", &self.plan.scope)
-            .field("shared", &self.shared)
+            .field("inner", &self.core.inner)
+            .field("scope", &self.core.plan.scope)
+            .field("shared", &self.core.shared)
             .finish_non_exhaustive()
     }
 }
