@@ -83,6 +83,7 @@ impl KeyRequest {
     pub fn new(dialect: Dialect) -> Self {
         let canonical = CanonicalKey::new()
             .ignoring(["key", "token", "no-cache"])
+            .watching(["store", "previous_response_id"])
             .adding(OtherHeaders);
         Self {
             canonical,
@@ -102,10 +103,10 @@ impl KeyRequest {
 
 impl<B: Known> KeyPolicy<B> for KeyRequest {
     fn key(&self, request: &Request<B>) -> Option<CacheKey> {
-        // All of this is part of what the canonical key remembers requests by.
-        self.canonical.key_if(request, |body| {
-            is_generation(request.method(), request.uri(), self.dialect) && !self.has_state(body)
-        })
+        if !is_generation(request.method(), request.uri(), self.dialect) {
+            return None;
+        }
+        self.canonical.key_if(request, |body| !self.has_state(body))
     }
 
     fn covers(&self, header: &HeaderName) -> bool {

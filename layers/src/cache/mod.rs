@@ -118,6 +118,7 @@ pub mod key;
 mod layer;
 mod plan;
 mod policy;
+mod scoped;
 mod service;
 mod stats;
 pub mod tier;

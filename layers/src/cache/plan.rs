@@ -9,7 +9,7 @@ use http::{
     response::Parts,
 };
 
-use super::{CachePolicy, Entry, Found, Lifetime, Storage, stats::Bypass};
+use super::{CachePolicy, Entry, Found, Lifetime, Storage, scoped::Scoped, stats::Bypass};
 use crate::{
     directives::Directives,
     flight::{Limits, Share},
@@ -52,7 +52,7 @@ pub(super) struct Plan<K, P> {
     pub(super) policy: P,
     pub(super) scope: Scope,
     // Of a scope that has but one owner.
-    pub(super) digest: Option<ScopeDigest>,
+    pub(super) constant: Option<Scoped>,
     pub(super) config: Config,
 }
 
@@ -159,20 +159,24 @@ impl<K, P> Plan<K, P> {
         if *request.method() == Method::CONNECT || partial {
             return Err(Bypass::Partial);
         }
-        let scope = match self.digest {
-            Some(digest) => digest,
+        let scope = match &self.constant {
+            Some(constant) => constant.digest(),
             None => ScopeDigest::of(self.scope.owner(request).ok_or(Bypass::NoOwner)?),
         };
         let key = match options.and_then(CacheOptions::given_key) {
             Some(own) => own_key(own),
             None => self.key.key(request).ok_or(Bypass::NoKey)?,
         };
+        let scoped = match &self.constant {
+            Some(constant) => constant.key(&key),
+            None => scope.scoped(&key),
+        };
         let bucket = match self.config.buckets {
             0 | 1 => 0,
             buckets => fastrand::usize(..buckets),
         };
         Ok(Ask {
-            key: in_bucket(scope.scoped(&key), bucket),
+            key: in_bucket(scoped, bucket),
             scope,
             fresh: directives.no_cache || options.is_some_and(CacheOptions::is_fresh),
             directives,

@@ -12,7 +12,7 @@ use http::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    json::Canonicaliser,
+    json::{Canonicaliser, Members},
     memo::{Looked, Memo},
     request::{self, Form, Pair},
 };
@@ -29,6 +29,7 @@ use crate::{
 pub struct CanonicalKey<A = Nothing> {
     headers: Arc<[HeaderName]>,
     ignored: Arc<[Box<str>]>,
+    watched: Arc<[Box<str>]>,
     added: A,
     // What the hash is keyed with: the form of what is hashed.
     context: [u8; 32],
@@ -58,6 +59,7 @@ impl CanonicalKey {
         let policy = Self {
             headers: [HOST, ACCEPT, CONTENT_TYPE, CONTENT_ENCODING].into(),
             ignored: Arc::default(),
+            watched: Arc::default(),
             added: Nothing,
             context: [0; 32],
             shared: Shared::new(MEMO_BYTES),
@@ -81,6 +83,14 @@ impl<A> CanonicalKey<A> {
         self.begin()
     }
 
+    /// Watches for members of these names at the top of a JSON body, for [`key_if`](Self::key_if).
+    /// Takes the place of what was watched for before.
+    #[must_use]
+    pub fn watching<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.watched = names.into_iter().map(Into::into).collect();
+        self.begin()
+    }
+
     /// Covers one more header: requests that differ in it have different keys, and replies may name it
     /// in their `Vary`.
     #[must_use]
@@ -101,6 +111,7 @@ impl<A> CanonicalKey<A> {
         CanonicalKey {
             headers: self.headers,
             ignored: self.ignored,
+            watched: self.watched,
             added,
             context: self.context,
             shared: self.shared,
@@ -131,6 +142,7 @@ impl<A> CanonicalKey<A> {
         &self,
         request: &Request<B>,
         body: &Bytes,
+        wanted: impl FnOnce(&Bytes) -> bool,
         scratch: &mut Scratch,
     ) -> Option<CacheKey> {
         let form = Form::of(request.headers());
@@ -147,26 +159,41 @@ impl<A> CanonicalKey<A> {
         text.push(form as u8);
         let written = request.extensions().get::<CanonicalBody>().is_some();
         if form == Form::Raw || written || body.is_empty() {
+            if !wanted(body) {
+                return None;
+            }
             return Some(digest(&self.context, &[text, body]));
         }
-        canonicaliser.append(body, &self.ignored, text).ok()?;
+        let members = Members {
+            ignored: &self.ignored,
+            watched: &self.watched,
+        };
+        if canonicaliser.append(body, members, text).ok()? && !wanted(body) {
+            return None;
+        }
         Some(digest(&self.context, &[text]))
     }
 
-    /// The key of `request`, if it is `wanted` too.
+    /// The key of `request`, if its body is `wanted` too.
     ///
-    /// For a policy of your own over this one, which must look at the whole request to decide. A
-    /// request that comes again, the same in each byte, is not looked at again: what is decided may
-    /// depend on method, address, covered headers and body, and on nothing else.
+    /// For a policy of your own over this one, for which some bodies have no key. Asked about are
+    /// bodies that have a member which is [watched](Self::watching) for, and those that are not read:
+    /// what is no JSON, or is [said to be canonical](CanonicalBody). A request that comes again, the
+    /// same in each byte, need not be asked about again: decide by the body alone.
     ///
     /// ```
     /// use blossom_layers::{body::ReqBody, cache::key::CanonicalKey};
-    /// use http::Request;
+    /// use http::{Request, header::CONTENT_TYPE};
     ///
-    /// let policy = CanonicalKey::new();
-    /// let request = Request::new(ReqBody::from("sing"));
-    /// assert!(policy.key_if(&request, |body| body.starts_with(b"sing")).is_some());
-    /// assert!(CanonicalKey::new().key_if(&request, |body| body.is_empty()).is_none());
+    /// let policy = CanonicalKey::new().watching(["store"]);
+    /// let key = |body: &'static str| {
+    ///     let mut request = Request::new(ReqBody::from(body));
+    ///     request.headers_mut().insert(CONTENT_TYPE, "application/json".parse().unwrap());
+    ///     policy.key_if(&request, |body| !body.ends_with(b"true}"))
+    /// };
+    /// assert!(key(r#"{"store":false}"#).is_some());
+    /// assert!(key(r#"{"store":true}"#).is_none());
+    /// assert!(key(r#"{"model":true}"#).is_some());
     /// ```
     #[must_use]
     pub fn key_if<B>(
@@ -198,16 +225,15 @@ impl<A> CanonicalKey<A> {
         let memo = &self.shared.memo;
         let place = memo.place(&scratch.raw, body);
         let looked = place.map(|place| (place, memo.look(place, &scratch.raw, body)));
-        let mut key = None;
-        if let Some((_, Looked::Known(known))) = looked {
-            key = Some(known);
-        } else if wanted(body) {
-            key = self.compute(request, body, &mut scratch);
-            if let (Some((place, Looked::Again)), Some(key)) = (looked, key) {
-                let head = scratch.raw.len();
-                scratch.raw.extend_from_slice(body);
-                memo.put(place, &scratch.raw, head, key);
-            }
+        let key = if let Some((_, Looked::Known(known))) = looked {
+            Some(known)
+        } else {
+            self.compute(request, body, wanted, &mut scratch)
+        };
+        if let (Some((place, Looked::Again)), Some(key)) = (looked, key) {
+            let head = scratch.raw.len();
+            scratch.raw.extend_from_slice(body);
+            memo.put(place, &scratch.raw, head, key);
         }
         self.shared.give_back(scratch);
         key
