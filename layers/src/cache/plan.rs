@@ -61,12 +61,14 @@ pub(super) struct Ask {
     pub(super) key: CacheKey,
     pub(super) scope: ScopeDigest,
     pub(super) fresh: bool,
-    directives: Directives,
+    // Boxed: most requests have none, and an `Ask` is moved about.
+    directives: Option<Box<Directives>>,
 }
 
 impl Ask {
-    pub(super) const fn only_if_cached(&self) -> bool {
-        self.directives.only_if_cached
+    pub(super) fn only_if_cached(&self) -> bool {
+        let directives = self.directives.as_ref();
+        directives.is_some_and(|directives| directives.only_if_cached)
     }
 }
 
@@ -82,6 +84,16 @@ pub(super) enum Answer {
     Ask(Option<Arc<Entry>>),
     /// It belongs to another request.
     Mismatch,
+}
+
+impl Answer {
+    const fn hit(entry: Arc<Entry>) -> Self {
+        Self::Serve {
+            entry,
+            status: CacheStatus::Hit,
+            refresh: false,
+        }
+    }
 }
 
 /// What matters of a request when its reply comes.
@@ -148,12 +160,10 @@ impl<K, P> Plan<K, P> {
             partial |= PARTIAL.contains(name);
             directed |= *name == CACHE_CONTROL || *name == PRAGMA;
         }
-        let directives = if directed {
-            Directives::of(headers)
-        } else {
-            Directives::default()
-        };
-        if directives.no_store || options.is_some_and(CacheOptions::is_no_store) {
+        let directives = directed.then(|| Box::new(Directives::of(headers)));
+        let says = |what: fn(&Directives) -> bool| directives.as_deref().is_some_and(what);
+        if says(|directives| directives.no_store) || options.is_some_and(CacheOptions::is_no_store)
+        {
             return Err(Bypass::NoStore);
         }
         if *request.method() == Method::CONNECT || partial {
@@ -178,7 +188,8 @@ impl<K, P> Plan<K, P> {
         Ok(Ask {
             key: in_bucket(scoped, bucket),
             scope,
-            fresh: directives.no_cache || options.is_some_and(CacheOptions::is_fresh),
+            fresh: says(|directives| directives.no_cache)
+                || options.is_some_and(CacheOptions::is_fresh),
             directives,
         })
     }
@@ -208,24 +219,18 @@ impl<K, P> Plan<K, P> {
         if *entry.key() != ask.key || *entry.scope() != ask.scope {
             return Answer::Mismatch;
         }
-        let wanted = &ask.directives;
-        let matters = stale || wanted.max_age.is_some() || wanted.min_fresh.is_some();
-        let age = if matters {
-            entry.age(now())
-        } else {
-            Duration::ZERO
-        };
+        if !stale && ask.directives.is_none() {
+            return Answer::hit(entry);
+        }
+        let wanted = ask.directives.as_deref().copied().unwrap_or_default();
+        let age = entry.age(now());
         let fresh_for = entry.lifetimes().fresh_for;
         let too_old = wanted.max_age.is_some_and(|max_age| age > max_age)
             || wanted
                 .min_fresh
                 .is_some_and(|min| age.saturating_add(min) > fresh_for);
         if !stale && !too_old {
-            return Answer::Serve {
-                entry,
-                status: CacheStatus::Hit,
-                refresh: false,
-            };
+            return Answer::hit(entry);
         }
         if !stale {
             return Answer::Ask(None);

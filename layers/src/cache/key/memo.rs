@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    cache::fold::{fold, hash},
+    cache::fold::{fold, hash, hash_long},
     types::CacheKey,
 };
 
@@ -74,7 +74,7 @@ impl Memo {
             return None;
         }
         let [one, two] = self.secrets;
-        let hash = fold(hash(head, one, two) ^ one, hash(body, two, one) ^ two);
+        let hash = fold(hash(head, one, two) ^ one, hash_long(body, two, one) ^ two);
         let at = usize::try_from(hash % PLACES).ok()?;
         Some(Place { at, hash })
     }
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn bytes_anywhere_change_the_place() {
         let memo = Memo::new(4096);
-        for len in [1, 7, 8, 31, 32, 33, 100] {
+        for len in [1, 7, 8, 31, 32, 33, 63, 64, 100, 200] {
             let body = vec![0; len];
             let moved = (0..len).filter(|at| {
                 let mut other = body.clone();
