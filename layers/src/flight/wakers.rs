@@ -1,12 +1,9 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Wake, Waker},
 };
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicBool, Mutex, lock};
 
 /// The wakers of those who wait for a flight, by seat, and whether the flight wants to be polled.
 ///
@@ -47,16 +44,18 @@ impl Wakers {
         })
     }
 
+    // All three read and write: so of two that meet the later has seen all that came before the
+    // earlier, such as a lock that was given back. A mere load may be told of old times.
     pub(super) fn set_woken(&self) {
-        self.woken.store(true, Ordering::SeqCst);
+        self.woken.swap(true, Ordering::AcqRel);
     }
 
     pub(super) fn take_woken(&self) -> bool {
-        self.woken.swap(false, Ordering::SeqCst)
+        self.woken.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn is_woken(&self) -> bool {
-        self.woken.load(Ordering::SeqCst)
+        self.woken.fetch_or(false, Ordering::AcqRel)
     }
 
     /// Wakes `waker` with the others from now on, once.
