@@ -14,7 +14,7 @@ use super::{
     board::{Home, Limits},
     driver::{Arrived, Drive, Event},
     state::State,
-    wakers::Wakers,
+    wakers::{SharedWakers, Wakers},
 };
 use crate::{
     BoxError,
@@ -67,8 +67,7 @@ pub(super) struct Flight<L: Landing> {
     )]
     pub(super) note: L::Note,
     pub(super) state: Mutex<State>,
-    // Not the one that loom checks: it is a waker.
-    pub(super) wakers: std::sync::Arc<Wakers>,
+    pub(super) wakers: SharedWakers,
     craft: Mutex<Option<Craft<L>>>,
     home: Arc<Home<L>>,
 }

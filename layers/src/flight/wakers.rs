@@ -15,6 +15,9 @@ pub(super) struct Wakers {
     waiting: Mutex<Waiting>,
 }
 
+/// Not in the `Arc` that loom checks: it has to be a waker.
+pub(super) type SharedWakers = Arc<Wakers>;
+
 #[derive(Debug, Default)]
 struct Waiting {
     // Most flights have one reader, who then needs no list.
@@ -37,7 +40,7 @@ impl Waiting {
 
 impl Wakers {
     /// Of a flight that nobody has polled yet.
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new() -> SharedWakers {
         Arc::new(Self {
             woken: AtomicBool::new(true),
             waiting: Mutex::default(),
