@@ -132,7 +132,8 @@ impl Keep {
     };
 }
 
-const PARTIAL: [HeaderName; 7] = [
+// By reference, so that it is not made and dropped for each header.
+const PARTIAL: &[HeaderName] = &[
     RANGE,
     IF_RANGE,
     IF_MATCH,
