@@ -1,8 +1,12 @@
 //! The primitives that the leaves share between tasks, exchanged for loom's when it checks them.
 
+#[cfg(all(not(loom), feature = "_flight"))]
+pub(crate) use std::sync::atomic::AtomicBool;
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
+#[cfg(all(loom, feature = "_flight"))]
+pub(crate) use loom::sync::atomic::AtomicBool;
 #[cfg(loom)]
 pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
 

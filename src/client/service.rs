@@ -89,8 +89,14 @@ where
     type Output = Result<Response<ResponseBody>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = task::ready!(self.project().inner.poll(cx)).map_err(Into::into)?;
-        Poll::Ready(Ok(response.map(ResponseBody::new)))
+        // Spelled out: each `map` on the way would move the whole response once more.
+        match task::ready!(self.project().inner.poll(cx)) {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                Poll::Ready(Ok(Response::from_parts(head, ResponseBody::new(body))))
+            }
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
     }
 }
 

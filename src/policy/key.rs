@@ -33,18 +33,12 @@ use crate::{
 ///
 /// Everything else has no key and passes the cache by: lists of models, account data, and requests
 /// with state at the service (`store: true`, `previous_response_id`).
-///
-/// ```
-/// use blossom::{Dialect, layers::{cache::{CacheLayer, tier::MemoryTier}, types::Scope}, policy::KeyRequest};
-///
-/// let key = KeyRequest::new(Dialect::Gen);
-/// let layer = CacheLayer::new(MemoryTier::new(1 << 20), key, Scope::fixed("team-a"));
-/// ```
 #[derive(Debug, Clone)]
 pub struct KeyRequest {
     canonical: CanonicalKey<OtherHeaders>,
     dialect: Dialect,
-    state: Arc<[Finder<'static>; 3]>,
+    // Of `STATE`. Made once: that takes as long as to search a short body.
+    state: Arc<[Finder<'static>]>,
 }
 
 /// The headers that the canonical key does not cover by itself. Most requests have none.
@@ -75,11 +69,13 @@ impl<B> AddToKey<B> for OtherHeaders {
     }
 }
 
-const COVERED: [HeaderName; 4] = [HOST, ACCEPT, CONTENT_TYPE, CONTENT_ENCODING];
+// By reference, so that they are not made and dropped for each header.
+const COVERED: &[HeaderName] = &[HOST, ACCEPT, CONTENT_TYPE, CONTENT_ENCODING];
+const SILENT: &[HeaderName] = &[USER_AGENT, CONTENT_LENGTH, CACHE_CONTROL, PRAGMA];
 
 /// Whether a header has no part in the answer.
 fn says_nothing(name: &HeaderName) -> bool {
-    [USER_AGENT, CONTENT_LENGTH, CACHE_CONTROL, PRAGMA].contains(name)
+    SILENT.contains(name)
         || ["traceparent", "tracestate", "baggage", "x-request-id"].contains(&name.as_str())
 }
 
@@ -89,23 +85,21 @@ impl KeyRequest {
     pub fn new(dialect: Dialect) -> Self {
         let canonical = CanonicalKey::new()
             .ignoring(["key", "token", "no-cache"])
+            .watching(["store", "previous_response_id"])
             .adding(OtherHeaders);
-        // An escape may hide a name.
-        let hints = [&b"\"store\""[..], b"\"previous_response_id\"", b"\\u00"];
         Self {
             canonical,
             dialect,
-            state: Arc::new(hints.map(Finder::new)),
+            state: STATE.map(Finder::new).into(),
         }
     }
 
     /// Whether the answer depends on what the service remembers, or the service is to remember it.
     fn has_state(&self, body: &[u8]) -> bool {
         // Nearly no request does: only one that could is parsed.
-        self.state.iter().any(|hint| hint.find(body).is_some())
-            && serde_json::from_slice::<Asked>(body).is_ok_and(|asked| {
-                asked.store == Some(true) || asked.previous_response_id.is_some()
-            })
+        let may = self.state.iter().any(|name| name.find(body).is_some());
+        may && serde_json::from_slice::<Asked>(body)
+            .is_ok_and(|asked| asked.store == Some(true) || asked.previous_response_id.is_some())
     }
 }
 
@@ -114,10 +108,7 @@ impl<B: Known> KeyPolicy<B> for KeyRequest {
         if !is_generation(request.method(), request.uri(), self.dialect) {
             return None;
         }
-        if self.has_state(request.body().bytes()?) {
-            return None;
-        }
-        self.canonical.key(request)
+        self.canonical.key_if(request, |body| !self.has_state(body))
     }
 
     fn covers(&self, header: &HeaderName) -> bool {
@@ -176,6 +167,9 @@ struct Asked {
     n: Option<u64>,
     tools: Option<Vec<IgnoredAny>>,
 }
+
+// What a body has that says something of state. An escape may hide a name.
+const STATE: [&str; 3] = ["\"store\"", "\"previous_response_id\"", "\\u00"];
 
 /// Says of requests of the Blossom protocol whether they have but one answer: a seed other than -1,
 /// or a temperature of 0; one choice, and no tools.

@@ -29,7 +29,8 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, B, F> {
-        Reading { reading: Option<Reading<S, B>> },
+        // Boxed: it is the rare one, and twice as large as the other.
+        Reading { reading: Option<Box<Reading<S, B>>> },
         Calling { #[pin] response: F },
     }
 }
@@ -58,7 +59,7 @@ where
     pub(super) fn reading(inner: S, head: Parts, body: B, limit: usize) -> Self {
         Self {
             state: State::Reading {
-                reading: Some(Reading {
+                reading: Some(Box::new(Reading {
                     inner,
                     head,
                     body: Box::pin(body),
@@ -66,7 +67,7 @@ where
                     read: 0,
                     limit,
                     whole: false,
-                }),
+                })),
             },
         }
     }
@@ -93,9 +94,10 @@ where
                         return Poll::Pending;
                     };
                     let result = ready!(read.poll(cx));
-                    let Some(mut read) = reading.take() else {
+                    let Some(read) = reading.take() else {
                         return Poll::Pending;
                     };
+                    let mut read = *read;
                     result.map_err(|error| RequestBodyFailed::new(error.into()))?;
                     let body = if read.whole {
                         ReqBody::full(join(read.frames))

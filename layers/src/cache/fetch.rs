@@ -184,8 +184,7 @@ impl<S, B> Looking<S, B> {
             undecided,
             ..
         } = self;
-        let now = Instant::now().into_std();
-        let rescue = match plan.judge(&ask, found, now) {
+        let rescue = match plan.judge(&ask, found, || Instant::now().into_std()) {
             // One that is to be refreshed is refreshed first: it was slow to come by anyway.
             Answer::Serve {
                 entry,

@@ -22,6 +22,28 @@ pub(super) fn hash(bytes: &[u8], one: u64, two: u64) -> u64 {
     fold(left ^ end, right ^ one)
 }
 
+/// As [`hash`], for texts that are longer: in four lanes, which do not wait for each other.
+pub(super) fn hash_long(bytes: &[u8], one: u64, two: u64) -> u64 {
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let secrets = [one, two, one.rotate_left(32), two.rotate_left(32)];
+    let mut lanes = secrets;
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    for block in blocks {
+        let pairs = block.as_chunks::<16>().0;
+        for ((lane, secret), pair) in lanes.iter_mut().zip(secrets).zip(pairs) {
+            if let [first, second] = pair.as_chunks::<8>().0 {
+                *lane = fold(word(first) ^ *lane, word(second) ^ secret);
+            }
+        }
+    }
+    let [a, b, c, d] = lanes;
+    hash(
+        rest,
+        fold(a, b ^ one) ^ bytes.len() as u64,
+        fold(c, d ^ two),
+    )
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the two halves of a product"

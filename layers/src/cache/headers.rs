@@ -5,14 +5,12 @@ use std::time::Duration;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        AGE, CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER,
-        SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        AGE, CACHE_STATUS, CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+        RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 
 use crate::{directives::seconds, types::CacheStatus};
-
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Of one connection or one moment: never kept.
 const NEVER_KEPT: [HeaderName; 14] = [
@@ -68,8 +66,20 @@ pub(super) fn write_stored(headers: &mut HeaderMap, status: CacheStatus, age: Du
         Some(text) => HeaderValue::from_static(text),
         None => HeaderValue::from(age.as_secs()),
     };
-    headers.insert(AGE, age);
-    headers.insert(CACHE_STATUS, value_of(status));
+    put(headers, AGE, age);
+    put(headers, CACHE_STATUS, value_of(status));
+}
+
+/// As `insert`. Of a few headers all are looked at sooner than one is looked up.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    if headers.len() <= FEW {
+        let mut there = headers.iter_mut().filter(|(key, _)| **key == name);
+        if let (Some((_, one)), None) = (there.next(), there.next()) {
+            *one = value;
+            return;
+        }
+    }
+    headers.insert(name, value);
 }
 
 /// Adds how a reply of the upstream came here.
@@ -78,13 +88,15 @@ pub(super) fn write_forwarded(headers: &mut HeaderMap, status: CacheStatus) {
 }
 
 const fn value_of(status: CacheStatus) -> HeaderValue {
-    HeaderValue::from_static(match status {
-        CacheStatus::Hit => "blossom; hit",
-        CacheStatus::Stale => "blossom; hit; detail=stale",
-        CacheStatus::Miss => "blossom; fwd=uri-miss",
-        CacheStatus::Coalesced => "blossom; fwd=uri-miss; collapsed",
-        CacheStatus::Bypass => "blossom; fwd=bypass",
-    })
+    match status {
+        CacheStatus::Hit => const { HeaderValue::from_static("blossom; hit") },
+        CacheStatus::Stale => const { HeaderValue::from_static("blossom; hit; detail=stale") },
+        CacheStatus::Miss => const { HeaderValue::from_static("blossom; fwd=uri-miss") },
+        CacheStatus::Coalesced => {
+            const { HeaderValue::from_static("blossom; fwd=uri-miss; collapsed") }
+        }
+        CacheStatus::Bypass => const { HeaderValue::from_static("blossom; fwd=bypass") },
+    }
 }
 
 /// How old the reply says it is.
@@ -98,6 +110,8 @@ pub(super) fn age(headers: &HeaderMap) -> Duration {
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
+
+const FEW: usize = 8;
 
 const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
@@ -140,6 +154,26 @@ mod tests {
         for (age, text) in [(0, "0"), (9, "9"), (10, "10"), (86_400, "86400")] {
             write_stored(&mut headers, CacheStatus::Hit, Duration::from_secs(age));
             assert_eq!(headers[AGE], text);
+        }
+    }
+
+    #[test]
+    fn one_of_each_is_written_over_few_headers_and_over_many() {
+        for others in [0, 1, FEW, 100] {
+            let mut headers = HeaderMap::new();
+            for number in 0..others {
+                let name = HeaderName::try_from(format!("x-{number}")).unwrap();
+                headers.append(name, "1".parse().unwrap());
+            }
+            for age in ["3", "4"] {
+                headers.append(AGE, age.parse().unwrap());
+            }
+            for age in [0, 1] {
+                write_stored(&mut headers, CacheStatus::Stale, Duration::from_secs(age));
+            }
+            assert_eq!(headers.len(), others + 2);
+            assert_eq!(headers[AGE], "1");
+            assert_eq!(headers[CACHE_STATUS], "blossom; hit; detail=stale");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{
     ByDirectives, Cache, CacheHandle, Tier,
     fill::Shared,
     plan::{Config, Plan},
+    scoped::Scoped,
     stats::Counters,
 };
 use crate::{
@@ -202,7 +203,10 @@ impl<S, K: Clone, P: Clone> Layer<S> for CacheLayer<K, P> {
         let plan = Plan {
             key: self.key.clone(),
             policy: self.policy.clone(),
-            digest: self.scope.constant().map(ScopeDigest::of),
+            constant: self
+                .scope
+                .constant()
+                .map(|owner| Scoped::new(ScopeDigest::of(owner))),
             scope: self.scope.clone(),
             config: self.config,
         };

@@ -53,8 +53,10 @@
 //!
 //! # Cost
 //!
-//! A hit in memory: a key, a short hash for the scope (two where the owner depends on the request),
-//! one lock, and the allocations of the response's head; the body is shared. A miss: that, the flight,
+//! A hit in memory: a key, a short hash for the scope where the key was not among the last (two where
+//! the owner depends on the request), one lock, and the six allocations of the response's head; the
+//! body is shared. With a key known in each byte it takes 0.63 µs (1 KiB, AMD EPYC, 2026-11-25). What
+//! is not for the cache costs two allocations, for its future and its body. A miss: that, the flight,
 //! and one allocation for each part of the entry. A body of up to 64 KiB is copied once into a buffer
 //! of its length.
 //!
@@ -118,6 +120,7 @@ pub mod key;
 mod layer;
 mod plan;
 mod policy;
+mod scoped;
 mod service;
 mod stats;
 pub mod tier;

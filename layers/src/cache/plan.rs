@@ -3,13 +3,13 @@ use std::{sync::Arc, time::Duration, time::Instant};
 use http::{
     HeaderName, Method, Request, StatusCode,
     header::{
-        AUTHORIZATION, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
-        RANGE, SET_COOKIE, UPGRADE, VARY,
+        AUTHORIZATION, CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+        IF_UNMODIFIED_SINCE, PRAGMA, RANGE, SET_COOKIE, UPGRADE, VARY,
     },
     response::Parts,
 };
 
-use super::{CachePolicy, Entry, Found, Lifetime, Storage, stats::Bypass};
+use super::{CachePolicy, Entry, Found, Lifetime, Storage, scoped::Scoped, stats::Bypass};
 use crate::{
     directives::Directives,
     flight::{Limits, Share},
@@ -52,7 +52,7 @@ pub(super) struct Plan<K, P> {
     pub(super) policy: P,
     pub(super) scope: Scope,
     // Of a scope that has but one owner.
-    pub(super) digest: Option<ScopeDigest>,
+    pub(super) constant: Option<Scoped>,
     pub(super) config: Config,
 }
 
@@ -61,12 +61,14 @@ pub(super) struct Ask {
     pub(super) key: CacheKey,
     pub(super) scope: ScopeDigest,
     pub(super) fresh: bool,
-    directives: Directives,
+    // Boxed: most requests have none, and an `Ask` is moved about.
+    directives: Option<Box<Directives>>,
 }
 
 impl Ask {
-    pub(super) const fn only_if_cached(&self) -> bool {
-        self.directives.only_if_cached
+    pub(super) fn only_if_cached(&self) -> bool {
+        let directives = self.directives.as_ref();
+        directives.is_some_and(|directives| directives.only_if_cached)
     }
 }
 
@@ -82,6 +84,16 @@ pub(super) enum Answer {
     Ask(Option<Arc<Entry>>),
     /// It belongs to another request.
     Mismatch,
+}
+
+impl Answer {
+    const fn hit(entry: Arc<Entry>) -> Self {
+        Self::Serve {
+            entry,
+            status: CacheStatus::Hit,
+            refresh: false,
+        }
+    }
 }
 
 /// What matters of a request when its reply comes.
@@ -121,7 +133,8 @@ impl Keep {
     };
 }
 
-const PARTIAL: [HeaderName; 7] = [
+// By reference, so that it is not made and dropped for each header.
+const PARTIAL: &[HeaderName] = &[
     RANGE,
     IF_RANGE,
     IF_MATCH,
@@ -144,30 +157,41 @@ impl<K, P> Plan<K, P> {
     {
         let options = request.extensions().get::<CacheOptions>();
         let headers = request.headers();
-        let directives = Directives::of(headers);
-        if directives.no_store || options.is_some_and(CacheOptions::is_no_store) {
+        let (mut partial, mut directed) = (false, false);
+        for name in headers.keys() {
+            partial |= PARTIAL.contains(name);
+            directed |= *name == CACHE_CONTROL || *name == PRAGMA;
+        }
+        let directives = directed.then(|| Box::new(Directives::of(headers)));
+        let says = |what: fn(&Directives) -> bool| directives.as_deref().is_some_and(what);
+        if says(|directives| directives.no_store) || options.is_some_and(CacheOptions::is_no_store)
+        {
             return Err(Bypass::NoStore);
         }
-        if *request.method() == Method::CONNECT || headers.keys().any(|name| PARTIAL.contains(name))
-        {
+        if *request.method() == Method::CONNECT || partial {
             return Err(Bypass::Partial);
         }
-        let scope = match self.digest {
-            Some(digest) => digest,
+        let scope = match &self.constant {
+            Some(constant) => constant.digest(),
             None => ScopeDigest::of(self.scope.owner(request).ok_or(Bypass::NoOwner)?),
         };
         let key = match options.and_then(CacheOptions::given_key) {
             Some(own) => own_key(own),
             None => self.key.key(request).ok_or(Bypass::NoKey)?,
         };
+        let scoped = match &self.constant {
+            Some(constant) => constant.key(&key),
+            None => scope.scoped(&key),
+        };
         let bucket = match self.config.buckets {
             0 | 1 => 0,
             buckets => fastrand::usize(..buckets),
         };
         Ok(Ask {
-            key: in_bucket(scope.scoped(&key), bucket),
+            key: in_bucket(scoped, bucket),
             scope,
-            fresh: directives.no_cache || options.is_some_and(CacheOptions::is_fresh),
+            fresh: says(|directives| directives.no_cache)
+                || options.is_some_and(CacheOptions::is_fresh),
             directives,
         })
     }
@@ -187,8 +211,8 @@ impl<K, P> Plan<K, P> {
         }
     }
 
-    /// Whether what was found answers what was asked.
-    pub(super) fn judge(&self, ask: &Ask, found: Found, now: Instant) -> Answer {
+    /// Whether what was found answers what was asked. The time is asked for only where it matters.
+    pub(super) fn judge(&self, ask: &Ask, found: Found, now: impl FnOnce() -> Instant) -> Answer {
         let (entry, stale) = match found {
             Found::Hit(entry) => (entry, false),
             Found::Stale(entry) => (entry, true),
@@ -197,19 +221,18 @@ impl<K, P> Plan<K, P> {
         if *entry.key() != ask.key || *entry.scope() != ask.scope {
             return Answer::Mismatch;
         }
-        let age = entry.age(now);
+        if !stale && ask.directives.is_none() {
+            return Answer::hit(entry);
+        }
+        let wanted = ask.directives.as_deref().copied().unwrap_or_default();
+        let age = entry.age(now());
         let fresh_for = entry.lifetimes().fresh_for;
-        let wanted = &ask.directives;
         let too_old = wanted.max_age.is_some_and(|max_age| age > max_age)
             || wanted
                 .min_fresh
                 .is_some_and(|min| age.saturating_add(min) > fresh_for);
         if !stale && !too_old {
-            return Answer::Serve {
-                entry,
-                status: CacheStatus::Hit,
-                refresh: false,
-            };
+            return Answer::hit(entry);
         }
         if !stale {
             return Answer::Ask(None);

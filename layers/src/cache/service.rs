@@ -31,28 +31,33 @@ use crate::{
 ///
 /// See the [module docs](super) for an example.
 pub struct Cache<S, K, P = ByDirectives> {
+    // In one piece: each call has a clone of the stack, of which a hit needs nothing below this.
+    core: Arc<Core<S, K, P>>,
+}
+
+struct Core<S, K, P> {
     inner: S,
     plan: Arc<Plan<K, P>>,
     shared: Arc<Shared>,
 }
 
 impl<S, K, P> Cache<S, K, P> {
-    pub(super) const fn new(inner: S, plan: Arc<Plan<K, P>>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(inner: S, plan: Arc<Plan<K, P>>, shared: Arc<Shared>) -> Self {
         Self {
-            inner,
-            plan,
-            shared,
+            core: Arc::new(Core {
+                inner,
+                plan,
+                shared,
+            }),
         }
     }
 }
 
-impl<S: Clone, K, P> Clone for Cache<S, K, P> {
-    // By hand: the policies are shared and need not be `Clone`.
+impl<S, K, P> Clone for Cache<S, K, P> {
+    // By hand: what is shared need not be `Clone`.
     fn clone(&self) -> Self {
         Self {
-            inner: self.inner.clone(),
-            plan: self.plan.clone(),
-            shared: self.shared.clone(),
+            core: self.core.clone(),
         }
     }
 }
@@ -78,10 +83,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Policies, tier and the service's clone are foreign: a panic of theirs is this caller's.
-        match catch_unwind(AssertUnwindSafe(|| self.answer(request))) {
+        match catch_unwind(AssertUnwindSafe(|| self.core.answer(request))) {
             Ok(future) => future,
             Err(_) => {
-                self.shared.counters.bypassed(Bypass::Panicked);
+                self.core.shared.counters.bypassed(Bypass::Panicked);
                 ResponseFuture::bypassed(Call::failed(Panicked::new()))
             }
         }
@@ -122,7 +127,7 @@ enum Flown<B, F> {
     Landed(Box<Request<B>>),
 }
 
-impl<S, K, P> Cache<S, K, P> {
+impl<S, K, P> Core<S, K, P> {
     // Each way counts the request once, as the last thing that could go wrong.
     fn answer<B>(&self, mut request: Request<B>) -> ResponseFuture<S, B, S::Future>
     where
@@ -151,8 +156,7 @@ impl<S, K, P> Cache<S, K, P> {
                 Lookup::Ready(found) => found,
                 Lookup::Pending(lookup) => return self.look(ask, request, lookup),
             };
-            let now = Instant::now().into_std();
-            let rescue = match self.plan.judge(&ask, found, now) {
+            let rescue = match self.plan.judge(&ask, found, || Instant::now().into_std()) {
                 Answer::Serve {
                     entry,
                     status,
@@ -352,9 +356,9 @@ impl Shared {
 impl<S: fmt::Debug, K, P> fmt::Debug for Cache<S, K, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
-            .field("inner", &self.inner)
-            .field("scope", &self.plan.scope)
-            .field("shared", &self.shared)
+            .field("inner", &self.core.inner)
+            .field("scope", &self.core.plan.scope)
+            .field("shared", &self.core.shared)
             .finish_non_exhaustive()
     }
 }

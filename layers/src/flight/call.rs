@@ -26,7 +26,8 @@ pin_project! {
     pub(crate) enum Call<S, B, F, L: Landing> {
         // With a spare for a follower.
         Shared { reader: Option<Reader<L>>, spare: Option<Box<Spare<S, B>>> },
-        Own { #[pin] call: Oneshot<S, Request<B>, F> },
+        // Boxed: it is the rare one, and would make the others many times as large.
+        Own { call: Pin<Box<Oneshot<S, Request<B>, F>>> },
         Failed { error: Option<BoxError> },
     }
 }
@@ -50,9 +51,9 @@ pub(crate) enum By {
 }
 
 impl<S, B, F, L: Landing> Call<S, B, F, L> {
-    pub(crate) const fn own(service: S, request: Request<B>) -> Self {
+    pub(crate) fn own(service: S, request: Request<B>) -> Self {
         Self::Own {
-            call: Oneshot::new(service, request),
+            call: Box::pin(Oneshot::new(service, request)),
         }
     }
 
@@ -89,10 +90,14 @@ where
         loop {
             match self.as_mut().project() {
                 CallProj::Own { call } => {
-                    let (head, body) = ready!(call.poll(cx)).map_err(Into::into)?.into_parts();
+                    let (head, body) = ready!(call.as_mut().poll(cx))
+                        .map_err(Into::into)?
+                        .into_parts();
                     return Poll::Ready(Ok(Caught {
                         head,
-                        body: Ride::Own { body },
+                        body: Ride::Own {
+                            body: Box::pin(body),
+                        },
                         by: By::Own,
                     }));
                 }
@@ -150,7 +155,8 @@ pin_project! {
     #[project = RideProj]
     pub(crate) enum Ride<R, L: Landing> {
         Shared { reader: Reader<L> },
-        Own { #[pin] body: R },
+        // Boxed as its call is.
+        Own { body: Pin<Box<R>> },
     }
 }
 
@@ -170,6 +176,7 @@ where
         match self.project() {
             RideProj::Shared { reader } => Pin::new(reader).poll_frame(cx),
             RideProj::Own { body } => body
+                .as_mut()
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
         }

@@ -19,6 +19,8 @@ mod board;
 mod call;
 mod driver;
 mod error;
+#[cfg(all(test, loom))]
+mod interleavings;
 mod one;
 mod origin;
 mod reader;

@@ -14,7 +14,7 @@ use super::{
     board::{Home, Limits},
     driver::{Arrived, Drive, Event},
     state::State,
-    wakers::Wakers,
+    wakers::{SharedWakers, Wakers},
 };
 use crate::{
     BoxError,
@@ -73,7 +73,7 @@ pub(super) struct Flight<L: Landing> {
     )]
     pub(super) note: L::Note,
     pub(super) state: Mutex<State>,
-    pub(super) wakers: Arc<Wakers>,
+    pub(super) wakers: SharedWakers,
     craft: Mutex<Option<Craft<L>>>,
     home: Arc<Home<L>>,
 }
@@ -116,12 +116,15 @@ impl<L: Landing> Flight<L> {
         let Some(craft) = place.as_mut() else {
             return false;
         };
-        if !self.wakers.take_woken() {
-            return false;
-        }
-        let Some(step) = craft.poll() else {
+        let step = if self.wakers.take_woken() {
+            craft.poll()
+        } else {
+            None
+        };
+        let Some(step) = step else {
             drop(place);
-            // Woken while it was polled: those who came and found it so must come again.
+            // Woken while it was held: those who came and found it so must come again, also if this
+            // one never does.
             if self.wakers.is_woken() {
                 self.wakers.wake_all();
             }

@@ -1,12 +1,9 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Wake, Waker},
 };
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicBool, Mutex, lock};
 
 /// The wakers of those who wait for a flight, by seat, and whether the flight wants to be polled.
 ///
@@ -17,6 +14,9 @@ pub(super) struct Wakers {
     woken: AtomicBool,
     waiting: Mutex<Waiting>,
 }
+
+/// Not in the `Arc` that loom checks: it has to be a waker.
+pub(super) type SharedWakers = Arc<Wakers>;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -40,23 +40,25 @@ impl Waiting {
 
 impl Wakers {
     /// Of a flight that nobody has polled yet.
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new() -> SharedWakers {
         Arc::new(Self {
             woken: AtomicBool::new(true),
             waiting: Mutex::default(),
         })
     }
 
+    // All three read and write: so of two that meet the later has seen all that came before the
+    // earlier, such as a lock that was given back. A mere load may be told of old times.
     pub(super) fn set_woken(&self) {
-        self.woken.store(true, Ordering::SeqCst);
+        self.woken.swap(true, Ordering::AcqRel);
     }
 
     pub(super) fn take_woken(&self) -> bool {
-        self.woken.swap(false, Ordering::SeqCst)
+        self.woken.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn is_woken(&self) -> bool {
-        self.woken.load(Ordering::SeqCst)
+        self.woken.fetch_or(false, Ordering::AcqRel)
     }
 
     /// Wakes `waker` with the others from now on, once.

@@ -17,9 +17,29 @@ pub struct Contest<'a> {
 
 struct Runner<'a> {
     name: &'static str,
-    run: Box<dyn FnMut() -> usize + 'a>,
+    run: Box<dyn FnMut() -> Measured + 'a>,
     nanos: Vec<f64>,
     allocations: f64,
+}
+
+/// One run.
+struct Measured {
+    done: usize,
+    nanos: f64,
+    allocations: u64,
+}
+
+impl Measured {
+    fn of(run: impl FnOnce() -> usize) -> Self {
+        let before = allocations();
+        let start = Instant::now();
+        let done = black_box(run());
+        Self {
+            done,
+            nanos: start.elapsed().as_nanos() as f64,
+            allocations: allocations() - before,
+        }
+    }
 }
 
 /// What came out of a [`Contest`], per unit of work.
@@ -55,10 +75,24 @@ impl<'a> Contest<'a> {
 
     /// Adds a runner.
     #[must_use]
-    pub fn runner(mut self, name: &'static str, run: impl FnMut() -> usize + 'a) -> Self {
+    pub fn runner(self, name: &'static str, mut run: impl FnMut() -> usize + 'a) -> Self {
+        self.prepared(name, || (), move |()| run())
+    }
+
+    /// Adds a runner that gets something made for it each time, which does not count.
+    #[must_use]
+    pub fn prepared<T>(
+        mut self,
+        name: &'static str,
+        mut prepare: impl FnMut() -> T + 'a,
+        mut run: impl FnMut(T) -> usize + 'a,
+    ) -> Self {
         self.runners.push(Runner {
             name,
-            run: Box::new(run),
+            run: Box::new(move || {
+                let prepared = prepare();
+                Measured::of(|| run(prepared))
+            }),
             nanos: Vec::new(),
             allocations: 0.0,
         });
@@ -73,14 +107,11 @@ impl<'a> Contest<'a> {
     pub fn run(mut self) -> Table {
         for round in 0..=self.rounds {
             for runner in &mut self.runners {
-                let before = allocations();
-                let start = Instant::now();
-                let done = black_box((runner.run)());
-                let nanos = start.elapsed().as_nanos() as f64;
-                assert_eq!(done, self.units, "{}: {}", self.title, runner.name);
+                let measured = (runner.run)();
+                assert_eq!(measured.done, self.units, "{}: {}", self.title, runner.name);
                 if round > 0 {
-                    runner.nanos.push(nanos / self.units as f64);
-                    runner.allocations = (allocations() - before) as f64 / self.units as f64;
+                    runner.nanos.push(measured.nanos / self.units as f64);
+                    runner.allocations = measured.allocations as f64 / self.units as f64;
                 }
             }
         }

@@ -1,11 +1,12 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
+    mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
-    cache::fold::{fold, hash},
+    cache::fold::{fold, hash, hash_long},
     types::CacheKey,
 };
 
@@ -14,6 +15,9 @@ use crate::{
 /// Exact: a request is found only if it is the same in every byte. The hash only says where to look,
 /// and is keyed, so that nobody can choose requests that drive one another out. Bounded in places and
 /// in bytes.
+///
+/// A request is kept when it comes for the second time: most come once, and those neither cost a copy
+/// nor drive out the others.
 #[derive(Debug)]
 pub(super) struct Memo {
     places: Mutex<Places>,
@@ -24,6 +28,8 @@ pub(super) struct Memo {
 #[derive(Debug, Default)]
 struct Places {
     seen: Vec<Option<Seen>>,
+    // The hash of the last request that was looked for in each place.
+    last: Vec<u64>,
     bytes: usize,
     // Where to look next for something to forget.
     hand: usize,
@@ -47,9 +53,9 @@ impl Memo {
         };
         let mut places = Places::default();
         if max_bytes > 0 {
-            places
-                .seen
-                .resize(usize::try_from(PLACES).unwrap_or(1), None);
+            let number = usize::try_from(PLACES).unwrap_or(1);
+            places.seen.resize(number, None);
+            places.last.resize(number, 0);
         }
         Self {
             places: Mutex::new(places),
@@ -68,43 +74,46 @@ impl Memo {
             return None;
         }
         let [one, two] = self.secrets;
-        let hash = fold(hash(head, one, two) ^ one, hash(body, two, one) ^ two);
-        usize::try_from(hash % PLACES).ok().map(Place)
+        let hash = fold(hash(head, one, two) ^ one, hash_long(body, two, one) ^ two);
+        let at = usize::try_from(hash % PLACES).ok()?;
+        Some(Place { at, hash })
     }
 
-    pub(super) fn get(&self, place: Place, head: &[u8], body: &[u8]) -> Option<CacheKey> {
+    pub(super) fn look(&self, place: Place, head: &[u8], body: &[u8]) -> Looked {
         // Compared outside the lock: a long body takes long to compare.
-        let seen = {
-            let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-            places.seen.get(place.0)?.clone()?
+        let (seen, again) = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = places.last.get_mut(place.at);
+            let last = last.map(|last| mem::replace(last, place.hash));
+            let seen = places.seen.get(place.at).cloned().flatten();
+            (seen, last == Some(place.hash))
         };
-        let same = seen.text.split_at_checked(seen.head) == Some((head, body));
-        same.then_some(seen.key)
+        match seen {
+            Some(seen) if seen.text.split_at_checked(seen.head) == Some((head, body)) => {
+                Looked::Known(seen.key)
+            }
+            _ if again => Looked::Again,
+            _ => Looked::New,
+        }
     }
 
-    pub(super) fn put(&self, place: Place, head: &[u8], body: &[u8], key: CacheKey) {
-        let bytes = head.len() + body.len();
-        // In one piece, so that it is one allocation.
-        let mut text: Arc<[u8]> = std::iter::repeat_n(0, bytes).collect();
-        if let Some(text) = Arc::get_mut(&mut text) {
-            let (start, rest) = text.split_at_mut(head.len());
-            start.copy_from_slice(head);
-            rest.copy_from_slice(body);
-        }
+    /// Keeps the key of the request whose bytes are `text`, of which so many are its head.
+    pub(super) fn put(&self, place: Place, text: &[u8], head: usize, key: CacheKey) {
+        let bytes = text.len();
         let seen = Seen {
-            text,
-            head: head.len(),
+            text: text.into(),
+            head,
             key,
         };
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.forget(place.0);
+        places.forget(place.at);
         while places.bytes > self.max_bytes.saturating_sub(bytes) {
             let hand = places.hand;
             places.hand = (hand + 1) % places.seen.len();
             places.forget(hand);
         }
         places.bytes += bytes;
-        if let Some(place) = places.seen.get_mut(place.0) {
+        if let Some(place) = places.seen.get_mut(place.at) {
             *place = Some(seen);
         }
     }
@@ -120,7 +129,19 @@ impl Places {
 
 /// Where to look for a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place(usize);
+pub(super) struct Place {
+    at: usize,
+    hash: u64,
+}
+
+/// What was found there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    Known(CacheKey),
+    /// Not kept, but the last that was looked for here: it is to be kept.
+    Again,
+    New,
+}
 
 const PLACES: u64 = 512;
 
@@ -136,12 +157,30 @@ mod tests {
     fn finds_what_is_the_same_in_every_byte() {
         let memo = Memo::new(1 << 16);
         let place = memo.place(b"head", b"body").unwrap();
-        memo.put(place, b"head", b"body", key(1));
+        memo.put(place, b"headbody", 4, key(1));
 
-        assert_eq!(memo.get(place, b"head", b"body"), Some(key(1)));
-        // Also where two requests meet in one place.
-        assert_eq!(memo.get(place, b"head", b"bodz"), None);
-        assert_eq!(memo.get(place, b"headb", b"ody"), None);
+        assert_eq!(memo.look(place, b"head", b"body"), Looked::Known(key(1)));
+        // Also where two requests meet in one place, and with one hash.
+        assert_eq!(memo.look(place, b"head", b"bodz"), Looked::Again);
+        assert_eq!(memo.look(place, b"headb", b"ody"), Looked::Again);
+    }
+
+    #[test]
+    fn keeps_what_comes_twice_and_not_what_comes_once() {
+        let memo = Memo::new(1 << 16);
+        let place = memo.place(b"head", b"body").unwrap();
+        let other = Place {
+            hash: !place.hash,
+            ..place
+        };
+
+        assert_eq!(memo.look(place, b"head", b"body"), Looked::New);
+        assert_eq!(memo.look(other, b"head", b"once"), Looked::New);
+        assert_eq!(memo.look(place, b"head", b"body"), Looked::New);
+        assert_eq!(memo.look(place, b"head", b"body"), Looked::Again);
+        memo.put(place, b"headbody", 4, key(1));
+        assert_eq!(memo.look(other, b"head", b"once"), Looked::New);
+        assert_eq!(memo.look(place, b"head", b"body"), Looked::Known(key(1)));
     }
 
     #[test]
@@ -150,8 +189,8 @@ mod tests {
         for number in 0..500_u32 {
             let body = number.to_le_bytes().repeat(100);
             let place = memo.place(b"head", &body).unwrap();
-            memo.put(place, b"head", &body, key(2));
-            assert!(memo.get(place, b"head", &body).is_some());
+            memo.put(place, &[b"head", &*body].concat(), 4, key(2));
+            assert_eq!(memo.look(place, b"head", &body), Looked::Known(key(2)));
             let places = memo.places.lock().unwrap();
             let kept: usize = places
                 .seen
@@ -169,7 +208,7 @@ mod tests {
     #[test]
     fn two_memos_place_the_same_request_differently() {
         let places = |memo: &Memo| -> Vec<usize> {
-            let place = |number: u8| memo.place(&[number], &[]).unwrap().0;
+            let place = |number: u8| memo.place(&[number], &[]).unwrap().at;
             (0..16).map(place).collect()
         };
         assert_ne!(places(&Memo::new(4096)), places(&Memo::new(4096)));
@@ -178,13 +217,13 @@ mod tests {
     #[test]
     fn bytes_anywhere_change_the_place() {
         let memos: Vec<_> = (0..16).map(|_| Memo::new(4096)).collect();
-        for len in [1, 7, 8, 31, 32, 33, 100] {
+        for len in [1, 7, 8, 31, 32, 33, 63, 64, 100, 200] {
             let body = vec![0; len];
             for at in 0..len {
                 let mut other = body.clone();
                 other[at] = 1;
                 let moves = |memo: &&Memo| {
-                    memo.place(b"", &other).unwrap().0 != memo.place(b"", &body).unwrap().0
+                    memo.place(b"", &other).unwrap().at != memo.place(b"", &body).unwrap().at
                 };
                 // One of 512 falls on the same place by chance.
                 assert!(memos.iter().filter(moves).count() > 11, "{at} of {len}");

@@ -83,6 +83,6 @@ const VALUE: &[u8; 32] = b"blossom-layers key of some value";
 #[must_use]
 pub fn canonical_json(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    let result = json::Canonicaliser::default().append(text, &[], &mut out);
+    let result = json::Canonicaliser::default().append(text, json::Members::default(), &mut out);
     result.is_ok().then_some(out)
 }

@@ -12,8 +12,8 @@ use http::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    json::Canonicaliser,
-    memo::Memo,
+    json::{Canonicaliser, Members},
+    memo::{Looked, Memo},
     request::{self, Form, Pair},
 };
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
 pub struct CanonicalKey<A = Nothing> {
     headers: Arc<[HeaderName]>,
     ignored: Arc<[Box<str>]>,
+    watched: Arc<[Box<str>]>,
     added: A,
     // What the hash is keyed with: the form of what is hashed.
     context: [u8; 32],
@@ -64,6 +65,7 @@ impl CanonicalKey {
         let policy = Self {
             headers: [HOST, ACCEPT, CONTENT_TYPE, CONTENT_ENCODING].into(),
             ignored: Arc::default(),
+            watched: Arc::default(),
             added: Nothing,
             context: [0; 32],
             shared: Shared::new(MEMO_BYTES),
@@ -87,6 +89,14 @@ impl<A> CanonicalKey<A> {
         self.begin()
     }
 
+    /// Watches for members of these names at the top of a JSON body, for [`key_if`](Self::key_if).
+    /// Takes the place of what was watched for before.
+    #[must_use]
+    pub fn watching<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.watched = names.into_iter().map(Into::into).collect();
+        self.begin()
+    }
+
     /// Covers one more header: requests that differ in it have different keys, and replies may name it
     /// in their `Vary`.
     #[must_use]
@@ -107,14 +117,15 @@ impl<A> CanonicalKey<A> {
         CanonicalKey {
             headers: self.headers,
             ignored: self.ignored,
+            watched: self.watched,
             added,
             context: self.context,
             shared: self.shared,
         }
     }
 
-    /// How many bytes of requests are kept, so that one that comes again need not be parsed: 4 MiB
-    /// unless told otherwise. A request of more than a quarter of that is not kept. Zero keeps none.
+    /// How many bytes of requests are kept, so that one that comes again and again is not parsed each
+    /// time: 4 MiB unless told otherwise. A request is kept when it comes for the second time. A request of more than a quarter of that is not kept. Zero keeps none.
     #[must_use]
     pub fn memo_bytes(mut self, max_bytes: usize) -> Self {
         self.shared = Shared::new(max_bytes);
@@ -137,9 +148,10 @@ impl<A> CanonicalKey<A> {
         &self,
         request: &Request<B>,
         body: &Bytes,
-        form: Form,
+        wanted: impl FnOnce(&Bytes) -> bool,
         scratch: &mut Scratch,
     ) -> Option<CacheKey> {
+        let form = Form::of(request.headers());
         let Scratch {
             raw,
             text,
@@ -153,27 +165,81 @@ impl<A> CanonicalKey<A> {
         text.push(form as u8);
         let written = request.extensions().get::<CanonicalBody>().is_some();
         if form == Form::Raw || written || body.is_empty() {
+            if !wanted(body) {
+                return None;
+            }
             return Some(digest(&self.context, &[text, body]));
         }
-        canonicaliser.append(body, &self.ignored, text).ok()?;
+        let members = Members {
+            ignored: &self.ignored,
+            watched: &self.watched,
+        };
+        if canonicaliser.append(body, members, text).ok()? && !wanted(body) {
+            return None;
+        }
         Some(digest(&self.context, &[text]))
     }
 
-    fn of_request<B: Known>(&self, request: &Request<B>) -> Option<CacheKey> {
+    /// The key of `request`, if its body is `wanted` too.
+    ///
+    /// For a policy of your own over this one, for which some bodies have no key. Asked about are
+    /// bodies that have a member which is [watched](Self::watching) for, and those that are not read:
+    /// what is no JSON, or is [said to be canonical](CanonicalBody). A request that comes again, the
+    /// same in each byte, need not be asked about again: decide by the body alone.
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, cache::key::CanonicalKey};
+    /// use http::{Request, header::CONTENT_TYPE};
+    ///
+    /// let policy = CanonicalKey::new().watching(["store"]);
+    /// let key = |body: &'static str| {
+    ///     let mut request = Request::new(ReqBody::from(body));
+    ///     request.headers_mut().insert(CONTENT_TYPE, "application/json".parse().unwrap());
+    ///     policy.key_if(&request, |body| !body.ends_with(b"true}"))
+    /// };
+    /// assert!(key(r#"{"store":false}"#).is_some());
+    /// assert!(key(r#"{"store":true}"#).is_none());
+    /// assert!(key(r#"{"model":true}"#).is_some());
+    /// ```
+    #[must_use]
+    pub fn key_if<B>(
+        &self,
+        request: &Request<B>,
+        wanted: impl FnOnce(&Bytes) -> bool,
+    ) -> Option<CacheKey>
+    where
+        B: Known,
+        A: AddToKey<B>,
+    {
+        let key = self.of_request(request, wanted)?;
+        let Some(added) = self.added.add_to_key(request) else {
+            return Some(key);
+        };
+        Some(digest(ADDED, &[key.as_bytes(), key.check(), &added]))
+    }
+
+    fn of_request<B: Known>(
+        &self,
+        request: &Request<B>,
+        wanted: impl FnOnce(&Bytes) -> bool,
+    ) -> Option<CacheKey> {
         let body = request.body().bytes()?;
-        let form = Form::of(request.headers());
         let mut scratch = self.shared.take();
         scratch.raw.clear();
         scratch.raw.reserve(512);
         request::append_raw(request, &self.headers, &mut scratch.raw);
         let memo = &self.shared.memo;
         let place = memo.place(&scratch.raw, body);
-        let mut key = place.and_then(|place| memo.get(place, &scratch.raw, body));
-        if key.is_none() {
-            key = self.compute(request, body, form, &mut scratch);
-            if let (Some(place), Some(key)) = (place, key) {
-                memo.put(place, &scratch.raw, body, key);
-            }
+        let looked = place.map(|place| (place, memo.look(place, &scratch.raw, body)));
+        let key = if let Some((_, Looked::Known(known))) = looked {
+            Some(known)
+        } else {
+            self.compute(request, body, wanted, &mut scratch)
+        };
+        if let (Some((place, Looked::Again)), Some(key)) = (looked, key) {
+            let head = scratch.raw.len();
+            scratch.raw.extend_from_slice(body);
+            memo.put(place, &scratch.raw, head, key);
         }
         self.shared.give_back(scratch);
         key
@@ -186,11 +252,7 @@ where
     A: AddToKey<B>,
 {
     fn key(&self, request: &Request<B>) -> Option<CacheKey> {
-        let key = self.of_request(request)?;
-        let Some(added) = self.added.add_to_key(request) else {
-            return Some(key);
-        };
-        Some(digest(ADDED, &[key.as_bytes(), key.check(), &added]))
+        self.key_if(request, |_| true)
     }
 
     fn covers(&self, header: &HeaderName) -> bool {

@@ -60,13 +60,14 @@ struct Member {
 }
 
 impl Canonicaliser {
-    /// Appends the canonical form of `text` to `out`, without the top-level members in `ignored`.
+    /// Appends the canonical form of `text` to `out`, without the top-level members that are ignored.
+    /// Says whether there was one that is watched for.
     pub(super) fn append(
         &mut self,
         text: &[u8],
-        ignored: &[Box<str>],
+        members: Members<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Unusable> {
+    ) -> Result<bool, Unusable> {
         self.tokens.clear();
         self.objects.clear();
         self.open.clear();
@@ -78,12 +79,14 @@ impl Canonicaliser {
         self.unsorted.reserve(text.len() / 32 + 16);
         let mut parser = Parser {
             rest: text,
-            ignored,
+            members,
+            seen: false,
             to: self,
         };
         parser.whole()?;
+        let seen = parser.seen;
         self.sorted(out);
-        Ok(())
+        Ok(seen)
     }
 
     /// The bytes of memory that are kept for the next text.
@@ -169,10 +172,27 @@ impl Canonicaliser {
     }
 }
 
+/// Whether `name`, with its quotes, is one of `names`.
+fn is_among(name: &[u8], names: &[Box<str>]) -> bool {
+    let bare = name
+        .strip_prefix(b"\"")
+        .and_then(|name| name.strip_suffix(b"\""));
+    bare.is_some_and(|bare| names.iter().any(|name| name.as_bytes() == bare))
+}
+
+/// Members at the top that matter, by their names.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Members<'a> {
+    pub(super) ignored: &'a [Box<str>],
+    pub(super) watched: &'a [Box<str>],
+}
+
 /// The tokenizer: what is left of the text, and what has been made of it.
 struct Parser<'a> {
     rest: &'a [u8],
-    ignored: &'a [Box<str>],
+    members: Members<'a>,
+    // Whether a member that is watched for was among them.
+    seen: bool,
     to: &'a mut Canonicaliser,
 }
 
@@ -304,7 +324,9 @@ impl<'a> Parser<'a> {
             object,
         };
         let name = self.to.name(&member);
-        if depth == 1 && self.ignores(name) {
+        let top = depth == 1;
+        self.seen |= top && is_among(name, self.members.watched);
+        if top && is_among(name, self.members.ignored) {
             self.to.tokens.truncate(before.0);
             self.to.objects.truncate(before.1);
             self.to.unsorted.truncate(before.2);
@@ -318,14 +340,6 @@ impl<'a> Parser<'a> {
         };
         self.to.open.push(member);
         Ok(in_order)
-    }
-
-    /// Whether a member of this name, quotes included, is to be left out.
-    fn ignores(&self, name: &[u8]) -> bool {
-        let bare = name
-            .strip_prefix(b"\"")
-            .and_then(|name| name.strip_suffix(b"\""));
-        bare.is_some_and(|bare| self.ignored.iter().any(|name| name.as_bytes() == bare))
     }
 
     fn space(&mut self) {

@@ -6,7 +6,7 @@ use super::*;
 
 fn canonical(text: &str) -> Result<String, Unusable> {
     let mut out = Vec::new();
-    Canonicaliser::default().append(text.as_bytes(), &[], &mut out)?;
+    Canonicaliser::default().append(text.as_bytes(), Members::default(), &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -200,7 +200,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut out = Vec::new();
-        let taken = Canonicaliser::default().append(&text, &[], &mut out).is_ok();
+        let taken = Canonicaliser::default().append(&text, Members::default(), &mut out).is_ok();
         prop_assert!(!taken || std::str::from_utf8(&text).is_ok());
     }
 
@@ -215,7 +215,7 @@ proptest! {
         prop_assume!(!text.is_empty());
         let at = at.index(text.len());
         text[at] = byte;
-        let ours = Canonicaliser::default().append(&text, &[], &mut Vec::new());
+        let ours = Canonicaliser::default().append(&text, Members::default(), &mut Vec::new());
         let theirs = serde_json::from_slice::<serde_json::Value>(&text);
         // Theirs takes duplicates and refuses lone surrogates and what no float can hold.
         if ours == Err(Unusable::Malformed) {
@@ -313,19 +313,43 @@ fn what_is_not_json_is_refused() {
     let mut out = Vec::new();
     let latin = b"{\"a\":\"\xe9\"}";
     assert_eq!(
-        Canonicaliser::default().append(latin, &[], &mut out),
+        Canonicaliser::default().append(latin, Members::default(), &mut out),
         Err(Unusable::Malformed)
     );
 }
 
 #[test]
+fn members_at_the_top_can_be_watched_for_and_only_there() {
+    let watched = ["store".into()];
+    let members = Members {
+        watched: &watched,
+        ..Members::default()
+    };
+    for (text, seen) in [
+        (r#"{"model":"a","store":true}"#, true),
+        (r#"{"st\u006fre":1}"#, true),
+        (r#"{"stored":true,"Store":true,"a":{"store":true}}"#, false),
+        (r#"[{"store":true}]"#, false),
+        (r#"{"a":"store"}"#, false),
+    ] {
+        let mut canonicaliser = Canonicaliser::default();
+        let found = canonicaliser.append(text.as_bytes(), members, &mut Vec::new());
+        assert_eq!(found, Ok(seen), "{text}");
+    }
+}
+
+#[test]
 fn members_at_the_top_can_be_left_out_and_only_there() {
     let ignored = ["key".into(), "no-cache".into()];
+    let members = Members {
+        ignored: &ignored,
+        watched: &[],
+    };
     let form = |text: &str| {
         let mut out = Vec::new();
         let mut canonicaliser = Canonicaliser::default();
         canonicaliser
-            .append(text.as_bytes(), &ignored, &mut out)
+            .append(text.as_bytes(), members, &mut out)
             .unwrap();
         String::from_utf8(out).unwrap()
     };
