@@ -11,7 +11,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-#[cfg(any(feature = "breaker", feature = "spend"))]
+#[cfg(feature = "spend")]
 use crate::BoxError;
 
 pin_project! {
@@ -85,7 +85,7 @@ where
     }
 }
 
-#[cfg(any(feature = "breaker", feature = "spend"))]
+#[cfg(feature = "spend")]
 pin_project! {
     /// As [`Oneshot`], for a layer that waits for nothing and holds nothing that others wait for: a
     /// service that is ready is called in [`new`](Self::new).
@@ -98,7 +98,7 @@ pin_project! {
     }
 }
 
-#[cfg(any(feature = "breaker", feature = "spend"))]
+#[cfg(feature = "spend")]
 pin_project! {
     #[project = CalledProj]
     enum CalledState<S, R, F> {
@@ -110,7 +110,7 @@ pin_project! {
     }
 }
 
-#[cfg(any(feature = "breaker", feature = "spend"))]
+#[cfg(feature = "spend")]
 impl<S, R> Called<S, R, S::Future>
 where
     S: Service<R>,
@@ -143,7 +143,7 @@ impl<S, R, F> Called<S, R, F> {
     }
 }
 
-#[cfg(any(feature = "breaker", feature = "spend"))]
+#[cfg(feature = "spend")]
 impl<S, R> Future for Called<S, R, S::Future>
 where
     S: Service<R>,

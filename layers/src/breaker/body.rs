@@ -45,6 +45,7 @@ pub(super) struct Watching<C> {
 
 impl<C: Classify + Clone> Watching<C> {
     /// Begins to watch the body, unless the head is a verdict by itself.
+    #[inline(always)]
     pub(super) fn begin<R: Body>(
         response: &Response<R>,
         ticket: Ticket,

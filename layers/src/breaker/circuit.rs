@@ -121,6 +121,7 @@ impl Circuit {
         Ok((state.epoch, probe))
     }
 
+    #[inline]
     fn report(&self, epoch: u64, probe: bool, verdict: Verdict) {
         // It changes nothing, and need not be said under a lock.
         if verdict == Verdict::Nothing && !probe {
@@ -131,7 +132,20 @@ impl Circuit {
         if state.epoch != epoch {
             return;
         }
-        let state = &mut *state;
+        // What nearly every call comes to.
+        if verdict == Verdict::Success
+            && matches!(state.phase, Phase::Closed)
+            && now < state.slot_end
+        {
+            state.failed_in_a_row = 0;
+            state.window.success();
+            return;
+        }
+        self.judge(&mut state, probe, verdict, now);
+    }
+
+    #[inline(never)]
+    fn judge(&self, state: &mut State, probe: bool, verdict: Verdict, now: Instant) {
         let opens = match &mut state.phase {
             Phase::Closed => {
                 if now >= state.slot_end {
@@ -242,6 +256,8 @@ impl Circuit {
         state.phase = phase;
         state.failed_in_a_row = 0;
         state.window = Window::default();
+        // The next call finds its slot.
+        state.slot_end = self.origin;
     }
 
     fn open(&self, state: &mut State, now: Instant) {
@@ -281,6 +297,7 @@ fn nanos(time: Duration) -> u64 {
 #[derive(Debug, Default)]
 struct Window {
     slots: [Slot; SLOTS],
+    last: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -296,8 +313,16 @@ struct Total {
 }
 
 impl Window {
+    /// Counts a success in the slot in which the last call has counted.
+    fn success(&mut self) {
+        if let Some(slot) = self.slots.get_mut(self.last) {
+            slot.total.all += 1;
+        }
+    }
+
     fn count(&mut self, at: u64, failed: bool) {
         let index = usize::try_from(at % SLOTS as u64).unwrap_or(0);
+        self.last = index;
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
@@ -348,7 +373,7 @@ impl Ticket {
     }
 
     /// Ends it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle(mut self, verdict: Verdict) {
         self.settled = true;
         self.circuit.report(self.epoch, self.probe, verdict);
@@ -447,6 +472,23 @@ mod tests {
         assert_eq!(state(&healthy), CircuitState::Closed);
         call(&healthy, Verdict::Failure);
         assert_eq!(state(&healthy), CircuitState::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_counts_after_a_change_counts_in_its_own_time() {
+        let circuit = circuit(Rules::new());
+        tokio::time::advance(Duration::from_secs(100)).await;
+        calls(&circuit, Verdict::Success, 3);
+        circuit.trip(Instant::now());
+        circuit.reset();
+        calls(&circuit, Verdict::Success, 4);
+        assert_eq!(circuit.snapshot(Instant::now()).calls, 4);
+
+        tokio::time::advance(Duration::from_secs(26)).await;
+        calls(&circuit, Verdict::Success, 2);
+        assert_eq!(circuit.snapshot(Instant::now()).calls, 6);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(circuit.snapshot(Instant::now()).calls, 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -51,11 +51,17 @@ impl Circuits {
         Some(circuit.clone())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, key: &PartitionKey) -> Option<Arc<Circuit>> {
         if key.as_str().is_empty() {
             return self.rest.get().cloned();
         }
+        self.get_part(key)
+    }
+
+    // Apart, so that the way without a part is short.
+    #[inline(never)]
+    fn get_part(&self, key: &PartitionKey) -> Option<Arc<Circuit>> {
         lock(&self.parts).get(key).cloned()
     }
 

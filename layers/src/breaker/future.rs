@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -12,13 +12,13 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    Broken, ResponseBody,
+    ResponseBody,
     body::Watching,
     circuit::{Ticket, Verdict},
 };
 use crate::{
     BoxError,
-    oneshot::Called,
+    oneshot::Oneshot,
     types::{Classify, Reply},
 };
 
@@ -33,41 +33,69 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, Q, F, C> {
-        Refused {
-            broken: Option<Broken>,
-        },
         Calling {
             #[pin]
-            call: Called<S, Q, F>,
+            response: F,
             ticket: Option<Ticket>,
             classify: C,
+        },
+        // Boxed, so that those that need not wait stay small.
+        Waiting {
+            waiting: Pin<Box<Waiting<S, Q, F, C>>>,
+        },
+        // Refused, or it became ready with an error.
+        Failed {
+            error: Option<BoxError>,
         },
     }
 }
 
-impl<S, Q, C> ResponseFuture<S, Q, S::Future, C>
+pin_project! {
+    /// A call whose service was not ready.
+    struct Waiting<S, Q, F, C> {
+        #[pin]
+        call: Oneshot<S, Q, F>,
+        ticket: Option<Ticket>,
+        classify: C,
+    }
+}
+
+impl<S, Q, C: Classify> ResponseFuture<S, Q, S::Future, C>
 where
     S: Service<Q>,
     S::Error: Into<BoxError>,
 {
+    /// Nothing is waited for: a service that is ready, as nearly all are, is called at once, so that
+    /// neither it nor the request is kept. If not, it is asked again with a waker that is heard.
     #[inline]
-    pub(super) fn calling(service: S, request: Q, ticket: Option<Ticket>, classify: C) -> Self {
-        Self {
-            state: State::Calling {
-                call: Called::new(service, request),
+    pub(super) fn calling(mut service: S, request: Q, ticket: Option<Ticket>, classify: C) -> Self {
+        let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => State::Calling {
+                response: service.call(request),
                 ticket,
                 classify,
             },
-        }
+            Poll::Pending => State::Waiting {
+                waiting: Box::pin(Waiting {
+                    call: Oneshot::new(service, request),
+                    ticket,
+                    classify,
+                }),
+            },
+            Poll::Ready(Err(error)) => {
+                let error = error.into();
+                failed(ticket, &classify, &error);
+                return Self::failed(error);
+            }
+        };
+        Self { state }
     }
 }
 
 impl<S, Q, F, C> ResponseFuture<S, Q, F, C> {
-    pub(super) const fn refused(broken: Broken) -> Self {
+    pub(super) const fn failed(error: BoxError) -> Self {
         Self {
-            state: State::Refused {
-                broken: Some(broken),
-            },
+            state: State::Failed { error: Some(error) },
         }
     }
 }
@@ -81,28 +109,53 @@ where
 {
     type Output = Result<Response<ResponseBody<R, C>>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Refused { broken } => match broken.take() {
-                Some(broken) => Poll::Ready(Err(broken.into())),
+            StateProj::Calling {
+                response,
+                ticket,
+                classify,
+            } => {
+                let result = ready!(response.poll(cx));
+                Poll::Ready(answered(result, ticket.take(), classify))
+            }
+            StateProj::Waiting { waiting } => {
+                let waiting = waiting.as_mut().project();
+                let result = ready!(waiting.call.poll(cx));
+                Poll::Ready(answered(result, waiting.ticket.take(), waiting.classify))
+            }
+            StateProj::Failed { error } => match error.take() {
+                Some(error) => Poll::Ready(Err(error)),
                 // Polled after its end.
                 None => Poll::Pending,
             },
-            StateProj::Calling {
-                call,
-                ticket,
-                classify,
-            } => match ready!(call.poll(cx)) {
-                Ok(response) => {
-                    let ticket = ticket.take();
-                    let watching = ticket.and_then(|it| Watching::begin(&response, it, classify));
-                    Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, watching))))
-                }
-                Err(error) => {
-                    failed(ticket.take(), classify, &error);
-                    Poll::Ready(Err(error))
-                }
-            },
+        }
+    }
+}
+
+/// A bad head or an error is a verdict; otherwise the body is to be watched.
+// Else the reply would be moved once more.
+#[inline(always)]
+fn answered<R, E, C>(
+    result: Result<Response<R>, E>,
+    ticket: Option<Ticket>,
+    classify: &C,
+) -> Result<Response<ResponseBody<R, C>>, BoxError>
+where
+    R: Body<Data = Bytes>,
+    E: Into<BoxError>,
+    C: Classify + Clone,
+{
+    match result {
+        Ok(response) => {
+            let watching = ticket.and_then(|it| Watching::begin(&response, it, classify));
+            Ok(response.map(|body| ResponseBody::new(body, watching)))
+        }
+        Err(error) => {
+            let error = error.into();
+            failed(ticket, classify, &error);
+            Err(error)
         }
     }
 }
@@ -116,9 +169,9 @@ fn failed<C: Classify>(ticket: Option<Ticket>, classify: &C, error: &BoxError) {
 
 impl<S, Q, F, C> fmt::Debug for ResponseFuture<S, Q, F, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let refused = matches!(self.state, State::Refused { .. });
+        let failed = matches!(self.state, State::Failed { .. });
         f.debug_struct("ResponseFuture")
-            .field("refused", &refused)
+            .field("failed", &failed)
             .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,9 @@ use std::fmt;
 
 use tower_layer::Layer;
 
-use super::{Breaker, BreakerHandle, ByAuthority, ByHealth, Rules, circuits::Circuits};
+use super::{
+    Breaker, BreakerHandle, ByAuthority, ByHealth, Rules, circuits::Circuits, service::Shared,
+};
 use crate::{sync::Arc, types::Classify};
 
 /// Applies [`Breaker`].
@@ -108,9 +110,11 @@ impl<S, P: Clone, C: Clone> Layer<S> for BreakerLayer<P, C> {
             inner,
             partition: self.partition.clone(),
             classify: self.classify.clone(),
-            rules: self.rules,
-            max_partitions: self.max_partitions,
-            circuits: self.circuits.clone(),
+            shared: Arc::new(Shared {
+                rules: self.rules,
+                max_partitions: self.max_partitions,
+                circuits: self.circuits.clone(),
+            }),
         }
     }
 }

@@ -30,6 +30,12 @@ pub struct Breaker<S, P, C> {
     pub(super) inner: S,
     pub(super) partition: P,
     pub(super) classify: C,
+    // In one place, since each call has a clone of the service.
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What the clones of a service share.
+pub(super) struct Shared {
     pub(super) rules: Rules,
     pub(super) max_partitions: usize,
     pub(super) circuits: Arc<Circuits>,
@@ -58,10 +64,15 @@ where
         let Some(key) = self.partition.partition(&request) else {
             return ResponseFuture::calling(inner, request, None, classify);
         };
-        let circuit = self.circuits.find(&key, &self.rules, self.max_partitions);
+        let Shared {
+            rules,
+            max_partitions,
+            circuits,
+        } = &*self.shared;
+        let circuit = circuits.find(&key, rules, *max_partitions);
         match circuit.map(Circuit::admit).transpose() {
             Ok(ticket) => ResponseFuture::calling(inner, request, ticket, classify),
-            Err(retry_after) => ResponseFuture::refused(Broken::new(key, retry_after)),
+            Err(retry_after) => ResponseFuture::failed(Broken::new(key, retry_after).into()),
         }
     }
 }
@@ -70,8 +81,8 @@ impl<S: fmt::Debug, P, C> fmt::Debug for Breaker<S, P, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Breaker")
             .field("inner", &self.inner)
-            .field("rules", &self.rules)
-            .field("circuits", &self.circuits)
+            .field("rules", &self.shared.rules)
+            .field("circuits", &self.shared.circuits)
             .finish_non_exhaustive()
     }
 }

@@ -66,7 +66,7 @@
 //!
 //! A clone of the request and of the inner service, a count in the budget, and an allocation for what
 //! another attempt would take. No timer and no lock before something fails. A stream whose head is held
-//! is boxed, and so is what holds it. On success it adds some 1,250 instructions to a call (x86-64,
+//! is boxed, and so is what holds it. On success it adds some 1,150 instructions to a call (x86-64,
 //! 2026-11-25); tower's `Retry` adds 825.
 //!
 //! # Example
