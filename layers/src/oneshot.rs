@@ -1,6 +1,6 @@
 //! One call of a service that may have to become ready first.
 
-#[cfg(any(feature = "breaker", feature = "spend", test))]
+#[cfg(any(feature = "spend", test))]
 use std::task::Waker;
 use std::{
     future::Future,

@@ -22,11 +22,14 @@ use crate::{
 struct Lands;
 
 impl Landing for Lands {
+    const KEEPS: bool = false;
+
     type Note = ();
+    type Cargo = ();
 
     fn note(&self) {}
 
-    fn head(&mut self, _head: &mut Parts) -> Share {
+    fn head(&mut self, _head: &mut Parts, (): ()) -> Share {
         Share::All
     }
 
