@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     Entry,
+    entry::tokens,
     fill::{Fill, Shared},
     headers::write_stored,
 };
@@ -25,16 +26,16 @@ use crate::{
     types::{CacheStatus, Outcome},
 };
 
-/// The reply that `entry` keeps.
+/// The reply that `entry` keeps, so old.
 pub(super) fn stored_response<B>(
     entry: &Arc<Entry>,
     status: CacheStatus,
+    age: Duration,
     body: impl FnOnce(Replay) -> B,
 ) -> Response<B> {
     let mut response = Response::new(body(Replay::new(entry.body().clone())));
     *response.status_mut() = entry.status();
     *response.headers_mut() = entry.headers().clone();
-    let age = entry.age(Instant::now().into_std());
     write_stored(response.headers_mut(), status, age);
     response.extensions_mut().insert(status);
     response.extensions_mut().insert(entry.learnt().clone());
@@ -130,11 +131,6 @@ impl Drop for Saved {
             .counters
             .saved(self.bytes, outcome.map_or(0, tokens));
     }
-}
-
-/// The tokens that the upstream had counted.
-pub(super) fn tokens(outcome: &Outcome) -> u64 {
-    outcome.read(|record| record.usage.map_or(0, |usage| usage.total_tokens))
 }
 
 impl<R> Body for ResponseBody<R>

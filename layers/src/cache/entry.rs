@@ -50,22 +50,23 @@ pub struct Entry {
     headers: HeaderMap,
     recording: Arc<Recording>,
     outcome: Outcome,
+    // What the outcome says, so that a hit need not ask it.
+    tokens: u64,
 }
 
 impl Entry {
     /// An empty reply with status 200, stored at `now`, that is never fresh.
     #[must_use]
     pub fn new(key: CacheKey, scope: ScopeDigest, now: Instant) -> Self {
-        Self::of(key, scope, now, Arc::default(), None)
+        Self::of(key, scope, now, Arc::default())
     }
 
-    /// The same with a body, in a buffer that holds nothing else, and what was learnt from it.
+    /// The same with a body, in a buffer that holds nothing else.
     pub(super) fn of(
         key: CacheKey,
         scope: ScopeDigest,
         now: Instant,
         recording: Arc<Recording>,
-        outcome: Option<Outcome>,
     ) -> Self {
         Self {
             key,
@@ -78,7 +79,8 @@ impl Entry {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             recording,
-            outcome: outcome.unwrap_or_default(),
+            outcome: Outcome::default(),
+            tokens: 0,
         }
     }
 
@@ -120,6 +122,7 @@ impl Entry {
     /// must be final.
     #[must_use]
     pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.tokens = tokens(&outcome);
         self.outcome = outcome;
         self
     }
@@ -219,6 +222,11 @@ impl Entry {
         &self.outcome
     }
 
+    /// The tokens that the upstream had counted.
+    pub(super) const fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
     /// How old the reply is. Never less than it was when it was stored.
     #[must_use]
     pub fn age(&self, now: Instant) -> Duration {
@@ -267,6 +275,11 @@ impl Entry {
         .into_iter()
         .fold(0, usize::saturating_add)
     }
+}
+
+/// The tokens that the upstream counted, of a reply that has ended.
+pub(super) fn tokens(outcome: &Outcome) -> u64 {
+    outcome.read(|record| record.usage.map_or(0, |usage| usage.total_tokens))
 }
 
 fn headers_weight(headers: &HeaderMap) -> usize {

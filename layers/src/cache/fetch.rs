@@ -184,7 +184,8 @@ impl<S, B> Looking<S, B> {
             undecided,
             ..
         } = self;
-        let rescue = match plan.judge(&ask, found, || Instant::now().into_std()) {
+        let now = Instant::now().into_std();
+        let rescue = match plan.judge(&ask, found, now) {
             // One that is to be refreshed is refreshed first: it was slow to come by anyway.
             Answer::Serve {
                 entry,
@@ -192,7 +193,7 @@ impl<S, B> Looking<S, B> {
                 refresh: false,
             } => {
                 undecided.decide(Some((status, &entry)));
-                return Decided::Reply(from_tier(&entry, status));
+                return Decided::Reply(from_tier(&entry, status, now));
             }
             Answer::Serve { entry, .. } => Some(entry),
             Answer::Ask(rescue) => rescue,
@@ -215,8 +216,9 @@ impl<S, B> Looking<S, B> {
     }
 }
 
-fn from_tier<R>(entry: &Arc<Entry>, status: CacheStatus) -> Fetched<R> {
-    let response = stored_response(entry, status, |replay| FetchBody::Replay { replay });
+fn from_tier<R>(entry: &Arc<Entry>, status: CacheStatus, now: std::time::Instant) -> Fetched<R> {
+    let body = |replay| FetchBody::Replay { replay };
+    let response = stored_response(entry, status, entry.age(now), body);
     (response, Keep::FROM_TIER)
 }
 
@@ -249,7 +251,7 @@ where
         Err(_) => true,
     };
     if failed && let Some(entry) = rescue {
-        let (response, keep) = from_tier(entry, CacheStatus::Stale);
+        let (response, keep) = from_tier(entry, CacheStatus::Stale, Instant::now().into_std());
         return Ok((
             response,
             Keep {

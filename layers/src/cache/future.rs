@@ -36,7 +36,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, B, F> {
-        Stored { entry: Option<Arc<Entry>>, status: CacheStatus, pace: Duration },
+        Stored { entry: Option<Arc<Entry>>, status: CacheStatus, age: Duration, pace: Duration },
         // Only what is stored was wanted.
         Unsatisfied,
         Bypassed { #[pin] call: Call<S, B, F, Fill> },
@@ -45,11 +45,17 @@ pin_project! {
 }
 
 impl<S, B, F> ResponseFuture<S, B, F> {
-    pub(super) const fn stored(entry: Arc<Entry>, status: CacheStatus, pace: Duration) -> Self {
+    pub(super) const fn stored(
+        entry: Arc<Entry>,
+        status: CacheStatus,
+        age: Duration,
+        pace: Duration,
+    ) -> Self {
         Self {
             state: State::Stored {
                 entry: Some(entry),
                 status,
+                age,
                 pace,
             },
         }
@@ -86,11 +92,12 @@ where
             StateProj::Stored {
                 entry,
                 status,
+                age,
                 pace,
             } => match entry.take() {
                 Some(entry) => {
                     let body = |replay| ResponseBody::stored(replay, *pace);
-                    stored_response(&entry, *status, body)
+                    stored_response(&entry, *status, *age, body)
                 }
                 // Polled after its end.
                 None => return Poll::Pending,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
@@ -44,11 +45,22 @@ pub(super) fn kept(headers: &HeaderMap) -> HeaderMap {
         !NEVER_KEPT.contains(name) && !is_rate_limit(name) && !named_by_connection(name)
     };
     let mut kept = HeaderMap::with_capacity(headers.len() + 2);
-    for (name, value) in headers.iter().filter(|(name, _)| is_kept(name)) {
-        kept.append(name, value.clone());
-    }
+    // First, where each hit looks for them.
     kept.insert(AGE, HeaderValue::from_static("0"));
     kept.insert(CACHE_STATUS, value_of(CacheStatus::Hit));
+    // Values are parts of the buffer that they were read into, of some kibibytes, which they keep alive:
+    // copied into one of their own.
+    let kept_ones = || headers.iter().filter(|(name, _)| is_kept(name));
+    let mut buffer = Vec::with_capacity(kept_ones().map(|(_, value)| value.len()).sum());
+    kept_ones().for_each(|(_, value)| buffer.extend_from_slice(value.as_bytes()));
+    let mut buffer = Bytes::from(buffer);
+    for (name, value) in kept_ones() {
+        let own = HeaderValue::from_maybe_shared(buffer.split_to(value.len()));
+        // It is the same text, so it is a value again.
+        let mut own = own.unwrap_or_else(|_| value.clone());
+        own.set_sensitive(value.is_sensitive());
+        kept.append(name, own);
+    }
     kept
 }
 
@@ -66,20 +78,18 @@ pub(super) fn write_stored(headers: &mut HeaderMap, status: CacheStatus, age: Du
         Some(text) => HeaderValue::from_static(text),
         None => HeaderValue::from(age.as_secs()),
     };
-    put(headers, AGE, age);
-    put(headers, CACHE_STATUS, value_of(status));
-}
-
-/// As `insert`. Of a few headers all are looked at sooner than one is looked up.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    if headers.len() <= FEW {
-        let mut there = headers.iter_mut().filter(|(key, _)| **key == name);
-        if let (Some((_, one)), None) = (there.next(), there.next()) {
-            *one = value;
-            return;
-        }
+    let status = value_of(status);
+    let mut first = headers.iter_mut();
+    // As `kept` has put them; each value of one name comes after the other.
+    if let (Some((&AGE, own_age)), Some((&CACHE_STATUS, own_status))) = (first.next(), first.next())
+        && first.next().is_none_or(|(name, _)| *name != CACHE_STATUS)
+    {
+        *own_age = age;
+        *own_status = status;
+        return;
     }
-    headers.insert(name, value);
+    headers.insert(AGE, age);
+    headers.insert(CACHE_STATUS, status);
 }
 
 /// Adds how a reply of the upstream came here.
@@ -110,8 +120,6 @@ pub(super) fn age(headers: &HeaderMap) -> Duration {
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
-
-const FEW: usize = 8;
 
 const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
@@ -149,6 +157,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_does_not_keep_the_buffer_that_it_came_in() {
+        let buffer = Bytes::from(vec![b'v'; 8192]);
+        let value = |range| HeaderValue::from_maybe_shared(buffer.slice(range)).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append("x-one", value(10..20));
+        headers.append("x-two", value(20..20));
+        headers.append("x-one", value(30..90));
+
+        let kept = kept(&headers);
+
+        let values: Vec<_> = kept.get_all("x-one").iter().collect();
+        assert_eq!((values[0].len(), values[1].len()), (10, 60));
+        assert_eq!(kept["x-two"], "");
+        let inside = buffer.as_ptr_range();
+        let mut all = kept.values();
+        assert!(all.all(|value| !inside.contains(&value.as_bytes().as_ptr())));
+    }
+
+    #[test]
     fn ages_are_written_in_full() {
         let mut headers = HeaderMap::new();
         for (age, text) in [(0, "0"), (9, "9"), (10, "10"), (86_400, "86400")] {
@@ -158,20 +185,28 @@ mod tests {
     }
 
     #[test]
-    fn one_of_each_is_written_over_few_headers_and_over_many() {
-        for others in [0, 1, FEW, 100] {
+    fn one_of_each_is_written_wherever_they_stood() {
+        let one = |name: &'static str| (HeaderName::from_static(name), "3".parse().unwrap());
+        let (age, status, other) = (one("age"), one("cache-status"), one("x-other"));
+        for before in [
+            vec![],
+            vec![&other],
+            vec![&age, &status],
+            vec![&age, &status, &other],
+            vec![&other, &age, &status],
+            vec![&age, &age, &status],
+            vec![&age, &status, &status],
+            vec![&status, &age],
+        ] {
             let mut headers = HeaderMap::new();
-            for number in 0..others {
-                let name = HeaderName::try_from(format!("x-{number}")).unwrap();
-                headers.append(name, "1".parse().unwrap());
+            for (name, value) in &before {
+                headers.append(name, HeaderValue::clone(value));
             }
-            for age in ["3", "4"] {
-                headers.append(AGE, age.parse().unwrap());
-            }
-            for age in [0, 1] {
-                write_stored(&mut headers, CacheStatus::Stale, Duration::from_secs(age));
-            }
-            assert_eq!(headers.len(), others + 2);
+            let others = headers.get_all("x-other").iter().count();
+
+            write_stored(&mut headers, CacheStatus::Stale, Duration::from_secs(1));
+
+            assert_eq!(headers.len(), others + 2, "{before:?}");
             assert_eq!(headers[AGE], "1");
             assert_eq!(headers[CACHE_STATUS], "blossom; hit; detail=stale");
         }

@@ -211,8 +211,8 @@ impl<K, P> Plan<K, P> {
         }
     }
 
-    /// Whether what was found answers what was asked. The time is asked for only where it matters.
-    pub(super) fn judge(&self, ask: &Ask, found: Found, now: impl FnOnce() -> Instant) -> Answer {
+    /// Whether what was found answers what was asked.
+    pub(super) fn judge(&self, ask: &Ask, found: Found, now: Instant) -> Answer {
         let (entry, stale) = match found {
             Found::Hit(entry) => (entry, false),
             Found::Stale(entry) => (entry, true),
@@ -225,7 +225,7 @@ impl<K, P> Plan<K, P> {
             return Answer::hit(entry);
         }
         let wanted = ask.directives.as_deref().copied().unwrap_or_default();
-        let age = entry.age(now());
+        let age = entry.age(now);
         let fresh_for = entry.lifetimes().fresh_for;
         let too_old = wanted.max_age.is_some_and(|max_age| age > max_age)
             || wanted

@@ -15,7 +15,6 @@ use tower_service::Service;
 
 use super::{
     ByDirectives, CachePolicy, Entry, Found, Lookup, ResponseBody, ResponseFuture,
-    body::tokens,
     fetch::{Fetch, Looking, Undecided},
     fill::{Fill, Shared},
     plan::{Answer, Ask, Plan},
@@ -146,17 +145,18 @@ impl<S, K, P> Core<S, K, P> {
             }
         };
         loop {
+            let now = Instant::now().into_std();
             let landings = self.shared.flights.landings(&ask.key);
             let lookup = if ask.fresh {
                 Lookup::Ready(Found::Miss)
             } else {
-                self.shared.tier.get(&ask.key)
+                self.shared.tier.get_at(&ask.key, now)
             };
             let found = match lookup {
                 Lookup::Ready(found) => found,
                 Lookup::Pending(lookup) => return self.look(ask, request, lookup),
             };
-            let rescue = match self.plan.judge(&ask, found, || Instant::now().into_std()) {
+            let rescue = match self.plan.judge(&ask, found, now) {
                 Answer::Serve {
                     entry,
                     status,
@@ -166,7 +166,8 @@ impl<S, K, P> Core<S, K, P> {
                         self.refresh(&ask, request);
                     }
                     self.shared.served(status, &entry);
-                    return ResponseFuture::stored(entry, status, self.plan.config.pace);
+                    let age = entry.age(now);
+                    return ResponseFuture::stored(entry, status, age, self.plan.config.pace);
                 }
                 Answer::Ask(rescue) => rescue,
                 Answer::Mismatch => {
@@ -349,7 +350,7 @@ impl Shared {
             _ => self.counters.hit(),
         }
         let bytes = entry.body().len_bytes() as u64;
-        self.counters.saved(bytes, tokens(entry.learnt()));
+        self.counters.saved(bytes, entry.tokens());
     }
 }
 

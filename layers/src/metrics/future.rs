@@ -41,22 +41,24 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Poll::Ready(result) = this.response.poll(cx) else {
-            this.call.pending();
-            return Poll::Pending;
-        };
-        let mut call = this.call.take();
-        Poll::Ready(match result {
-            Ok(response) => {
-                call.head(&response);
-                Ok(response.map(|body| ResponseBody::new(body, call)))
+        // Spelled out: each `map` on the way would move the whole response once more.
+        match this.response.poll(cx) {
+            Poll::Ready(Ok(response)) => {
+                this.call.head(&response);
+                let (head, body) = response.into_parts();
+                let body = ResponseBody::new(body, this.call.take());
+                Poll::Ready(Ok(Response::from_parts(head, body)))
             }
-            Err(error) => {
-                call.failed(&error);
-                call.end(End::Failed);
-                Err(error)
+            Poll::Ready(Err(error)) => {
+                this.call.failed(&error);
+                this.call.take().end(End::Failed);
+                Poll::Ready(Err(error))
             }
-        })
+            Poll::Pending => {
+                this.call.pending();
+                Poll::Pending
+            }
+        }
     }
 }
 

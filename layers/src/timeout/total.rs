@@ -147,17 +147,19 @@ where
         let this = self.project();
         let limit = *this.limit;
 
-        if let Poll::Ready(result) = this.response.poll(cx) {
-            let body = |inner| TotalBody {
-                inner: Some(inner),
-                timer: Timer::default(),
-                limit,
-            };
-            return Poll::Ready(
-                result
-                    .map(|response| response.map(body))
-                    .map_err(Into::into),
-            );
+        // Spelled out: each `map` on the way would move the whole response once more.
+        match this.response.poll(cx) {
+            Poll::Ready(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                let body = TotalBody {
+                    inner: Some(body),
+                    timer: Timer::default(),
+                    limit,
+                };
+                return Poll::Ready(Ok(Response::from_parts(head, body)));
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Pending => {}
         }
         let Some(limit) = limit else {
             return Poll::Pending;

@@ -41,19 +41,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.traced.around(|| this.response.poll(cx)));
-        let mut traced = this.traced.take();
-        Poll::Ready(match result {
+        // Spelled out: each `map` on the way would move the whole response once more.
+        match ready!(this.traced.around(|| this.response.poll(cx))) {
             Ok(response) => {
-                traced.head(&response);
-                Ok(response.map(|body| ResponseBody::new(body, traced)))
+                this.traced.head(&response);
+                let (head, body) = response.into_parts();
+                let body = ResponseBody::new(body, this.traced.take());
+                Poll::Ready(Ok(Response::from_parts(head, body)))
             }
             Err(error) => {
-                traced.failed(&error);
-                traced.end(End::Failed);
-                Err(error)
+                this.traced.failed(&error);
+                this.traced.take().end(End::Failed);
+                Poll::Ready(Err(error))
             }
-        })
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
-    mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use crate::{
@@ -20,6 +22,8 @@ use crate::{
 /// nor drive out the others.
 #[derive(Debug)]
 pub(super) struct Memo {
+    // One for each place: a request that is not kept is not looked for under the lock.
+    marks: Box<[Mark]>,
     places: Mutex<Places>,
     max_bytes: usize,
     secrets: [u64; 2],
@@ -28,11 +32,18 @@ pub(super) struct Memo {
 #[derive(Debug, Default)]
 struct Places {
     seen: Vec<Option<Seen>>,
-    // The hash of the last request that was looked for in each place.
-    last: Vec<u64>,
     bytes: usize,
     // Where to look next for something to forget.
     hand: usize,
+}
+
+/// Hashes that belong to a place. They hint: what is so is known under the lock alone.
+#[derive(Debug, Default)]
+struct Mark {
+    /// Of the last request that was looked for here.
+    last: AtomicU64,
+    /// Of the request that was kept here last.
+    kept: AtomicU64,
 }
 
 #[derive(Debug, Clone)]
@@ -55,9 +66,9 @@ impl Memo {
         if max_bytes > 0 {
             let number = usize::try_from(PLACES).unwrap_or(1);
             places.seen.resize(number, None);
-            places.last.resize(number, 0);
         }
         Self {
+            marks: places.seen.iter().map(|_| Mark::default()).collect(),
             places: Mutex::new(places),
             max_bytes,
             secrets: [secret(1), secret(2)],
@@ -80,21 +91,25 @@ impl Memo {
     }
 
     pub(super) fn look(&self, place: Place, head: &[u8], body: &[u8]) -> Looked {
-        // Compared outside the lock: a long body takes long to compare.
-        let (seen, again) = {
-            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-            let last = places.last.get_mut(place.at);
-            let last = last.map(|last| mem::replace(last, place.hash));
-            let seen = places.seen.get(place.at).cloned().flatten();
-            (seen, last == Some(place.hash))
+        let Some(mark) = self.marks.get(place.at) else {
+            return Looked::New;
         };
-        match seen {
-            Some(seen) if seen.text.split_at_checked(seen.head) == Some((head, body)) => {
-                Looked::Known(seen.key)
-            }
-            _ if again => Looked::Again,
-            _ => Looked::New,
+        let again = mark.last.load(Relaxed) == place.hash;
+        if !again {
+            mark.last.store(place.hash, Relaxed);
         }
+        if mark.kept.load(Relaxed) == place.hash {
+            let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = places.seen.get(place.at).cloned().flatten();
+            // Compared outside the lock: a long body takes long to compare.
+            drop(places);
+            if let Some(seen) = seen
+                && seen.text.split_at_checked(seen.head) == Some((head, body))
+            {
+                return Looked::Known(seen.key);
+            }
+        }
+        if again { Looked::Again } else { Looked::New }
     }
 
     /// Keeps the key of the request whose bytes are `text`, of which so many are its head.
@@ -113,8 +128,10 @@ impl Memo {
             places.forget(hand);
         }
         places.bytes += bytes;
-        if let Some(place) = places.seen.get_mut(place.at) {
-            *place = Some(seen);
+        if let (Some(kept), Some(mark)) = (places.seen.get_mut(place.at), self.marks.get(place.at))
+        {
+            *kept = Some(seen);
+            mark.kept.store(place.hash, Relaxed);
         }
     }
 }

@@ -17,7 +17,7 @@ mod purges;
 mod stack;
 mod stats;
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Instant};
 
 #[cfg(all(unix, feature = "cache-disk"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
@@ -47,6 +47,14 @@ pub trait Tier: Send + Sync + 'static {
     /// An entry that is given has this key, and is fresh or stale; one that is dead, was
     /// invalidated, or is not what was stored, is a miss.
     fn get(&self, key: &CacheKey) -> Lookup;
+
+    /// As [`get`](Self::get), for whoever knows what time it is. `now` is by the clock of tokio.
+    ///
+    /// Unless a tier does it better, it is `get`, which reads the clock itself.
+    fn get_at(&self, key: &CacheKey, now: Instant) -> Lookup {
+        let _ = now;
+        self.get(key)
+    }
 
     /// Keeps `entry` under its key, in place of what was there. Returns whether it was taken, which
     /// is no promise to keep it. If it was not, what was there before is gone all the same.
@@ -82,6 +90,10 @@ pub type Flush = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 impl<T: Tier + ?Sized> Tier for Arc<T> {
     fn get(&self, key: &CacheKey) -> Lookup {
         (**self).get(key)
+    }
+
+    fn get_at(&self, key: &CacheKey, now: Instant) -> Lookup {
+        (**self).get_at(key, now)
     }
 
     fn put(&self, entry: Arc<Entry>) -> bool {

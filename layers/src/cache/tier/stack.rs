@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{Entry, Flush, Found, Generation, Invalidation, Lookup, Tier, TierStats};
@@ -142,8 +142,12 @@ async fn within(found: impl Future<Output = Found>) -> Found {
 
 impl Tier for TierStack {
     fn get(&self, key: &CacheKey) -> Lookup {
+        self.get_at(key, tokio::time::Instant::now().into_std())
+    }
+
+    fn get_at(&self, key: &CacheKey, now: Instant) -> Lookup {
         let shared = &self.shared;
-        let above = match shared.upper.get(key) {
+        let above = match shared.upper.get_at(key, now) {
             Lookup::Ready(found @ (Found::Hit(_) | Found::Stale(_))) => {
                 return Lookup::Ready(shared.answer(found));
             }
@@ -154,7 +158,7 @@ impl Tier for TierStack {
         if above.is_some() {
             return Lookup::Pending(Box::pin(shared.clone().below(*key, changes, above)));
         }
-        match shared.lower.get(key) {
+        match shared.lower.get_at(key, now) {
             Lookup::Ready(found) => {
                 shared.promote(key, changes, &found);
                 Lookup::Ready(shared.answer(found))

@@ -28,17 +28,15 @@ struct Node {
 }
 
 impl Lru {
-    /// The entry under `key`, and when it was used last.
-    pub(super) fn peek(&self, key: &CacheKey) -> Option<(&Arc<Entry>, Instant)> {
-        let node = self.nodes.get(*self.places.get(key)? as usize)?;
-        node.entry.as_ref().map(|entry| (entry, node.used_at))
+    /// The entry under `key`, with its place, and when it was used last.
+    pub(super) fn peek(&self, key: &CacheKey) -> Option<(u32, &Arc<Entry>, Instant)> {
+        let place = *self.places.get(key)?;
+        let node = self.nodes.get(place as usize)?;
+        Some((place, node.entry.as_ref()?, node.used_at))
     }
 
-    /// Makes the entry under `key` the newest.
-    pub(super) fn touch(&mut self, key: &CacheKey, now: Instant) {
-        let Some(place) = self.places.get(key).copied() else {
-            return;
-        };
+    /// Makes the entry in this place the newest.
+    pub(super) fn touch(&mut self, place: u32, now: Instant) {
         if let Some(node) = self.nodes.get_mut(place as usize) {
             node.used_at = now;
         }
@@ -165,7 +163,9 @@ mod tests {
                         model.push_back(k);
                     }
                     Step::Insert(k) | Step::Touch(k) => {
-                        lru.touch(&key(k), now);
+                        if let Some((place, ..)) = lru.peek(&key(k)) {
+                            lru.touch(place, now);
+                        }
                         if model.contains(&k) {
                             model.retain(|other| *other != k);
                             model.push_back(k);

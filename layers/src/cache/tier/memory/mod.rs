@@ -119,24 +119,23 @@ impl State {
         purges: &Purges,
         now: Instant,
     ) -> (Found, Option<Arc<Entry>>) {
-        let Some((entry, used_at)) = self.lru.peek(key) else {
+        let Some((place, entry, used_at)) = self.lru.peek(key) else {
             return (Found::Miss, None);
         };
-        let idle_for = entry.lifetimes().idle_for;
-        let idle = now.saturating_duration_since(used_at);
+        let is_idle = |idle_for| now.saturating_duration_since(used_at) >= idle_for;
         let cause = if purges.cover(entry) {
             Cause::Removed
-        } else if idle_for.is_some_and(|idle_for| idle >= idle_for) {
+        } else if entry.lifetimes().idle_for.is_some_and(is_idle) {
             Cause::Expired
         } else {
             let entry = entry.clone();
             match entry.freshness(now) {
                 Freshness::Fresh => {
-                    self.lru.touch(key, now);
+                    self.lru.touch(place, now);
                     return (Found::Hit(entry), None);
                 }
                 Freshness::Stale => {
-                    self.lru.touch(key, now);
+                    self.lru.touch(place, now);
                     return (Found::Stale(entry), None);
                 }
                 Freshness::Dead => Cause::Expired,
@@ -155,7 +154,10 @@ impl State {
 // What goes is dropped after the lock: freeing takes longer than forgetting.
 impl Tier for MemoryTier {
     fn get(&self, key: &CacheKey) -> Lookup {
-        let now = tokio::time::Instant::now().into_std();
+        self.get_at(key, tokio::time::Instant::now().into_std())
+    }
+
+    fn get_at(&self, key: &CacheKey, now: Instant) -> Lookup {
         let mut state = self.shared.state();
         let (found, gone) = state.look(key, &self.shared.purges, now);
         state.stats.looked(&found);
