@@ -58,15 +58,16 @@ impl Entry {
     /// An empty reply with status 200, stored at `now`, that is never fresh.
     #[must_use]
     pub fn new(key: CacheKey, scope: ScopeDigest, now: Instant) -> Self {
-        Self::of(key, scope, now, Arc::default())
+        Self::of(key, scope, now, Arc::default(), None)
     }
 
-    /// The same with a body, in a buffer that holds nothing else.
+    /// The same with a body, in a buffer that holds nothing else, and what was learnt from it.
     pub(super) fn of(
         key: CacheKey,
         scope: ScopeDigest,
         now: Instant,
         recording: Arc<Recording>,
+        outcome: Option<Outcome>,
     ) -> Self {
         Self {
             key,
@@ -79,8 +80,8 @@ impl Entry {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             recording,
-            outcome: Outcome::default(),
-            tokens: 0,
+            tokens: outcome.as_ref().map_or(0, tokens),
+            outcome: outcome.unwrap_or_default(),
         }
     }
 

@@ -85,14 +85,12 @@ impl Landing for Fill {
             return;
         };
         let now = Instant::now().into_std();
-        let mut entry = Entry::of(self.key, self.scope, now, recording)
+        let outcome = head.extensions.get::<Outcome>().cloned();
+        let mut entry = Entry::of(self.key, self.scope, now, recording, outcome)
             .head(head.status, headers::kept(&head.headers))
             .lifetime(lifetime)
             .age_then(headers::age(&head.headers))
             .generation(self.generation);
-        if let Some(outcome) = head.extensions.get::<Outcome>() {
-            entry = entry.outcome(outcome.clone());
-        }
         for tag in self.tags.iter().flat_map(|tags| tags.iter()) {
             entry = entry.tag(tag);
         }

@@ -14,55 +14,67 @@ use http::{
 use crate::{directives::seconds, types::CacheStatus};
 
 /// Of one connection or one moment: never kept.
-const NEVER_KEPT: [HeaderName; 14] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy-authentication-info"),
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    SET_COOKIE,
-    RETRY_AFTER,
-    AGE,
-    CACHE_STATUS,
-];
+fn is_never_kept(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        CONNECTION
+            | PROXY_AUTHENTICATE
+            | PROXY_AUTHORIZATION
+            | TE
+            | TRAILER
+            | TRANSFER_ENCODING
+            | UPGRADE
+            | SET_COOKIE
+            | RETRY_AFTER
+            | AGE
+            | CACHE_STATUS
+    ) || matches!(
+        name.as_str(),
+        "keep-alive" | "proxy-connection" | "proxy-authentication-info"
+    )
+}
+
+fn is_named_by_connection(name: &HeaderName, headers: &HeaderMap) -> bool {
+    headers.get_all(CONNECTION).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|part| {
+            part.trim_ascii()
+                .eq_ignore_ascii_case(name.as_str().as_bytes())
+        })
+    })
+}
 
 /// The headers of a reply as they are kept, with places for those that each hit writes.
 pub(super) fn kept(headers: &HeaderMap) -> HeaderMap {
-    let named_by_connection = |name: &HeaderName| {
-        headers.get_all(CONNECTION).iter().any(|value| {
-            value.as_bytes().split(|byte| *byte == b',').any(|part| {
-                part.trim_ascii()
-                    .eq_ignore_ascii_case(name.as_str().as_bytes())
-            })
-        })
-    };
-    let is_kept = |name: &HeaderName| {
-        !NEVER_KEPT.contains(name) && !is_rate_limit(name) && !named_by_connection(name)
-    };
-    let mut kept = HeaderMap::with_capacity(headers.len() + 2);
+    let connection = headers.contains_key(CONNECTION);
+    let mut kept = HeaderMap::with_capacity(headers.len() + PLACES);
     // First, where each hit looks for them.
     kept.insert(AGE, HeaderValue::from_static("0"));
     kept.insert(CACHE_STATUS, value_of(CacheStatus::Hit));
     // Values are parts of the buffer that they were read into, of some kibibytes, which they keep alive:
     // copied into one of their own.
-    let kept_ones = || headers.iter().filter(|(name, _)| is_kept(name));
-    let mut buffer = Vec::with_capacity(kept_ones().map(|(_, value)| value.len()).sum());
-    kept_ones().for_each(|(_, value)| buffer.extend_from_slice(value.as_bytes()));
+    let mut buffer = Vec::with_capacity(headers.values().map(HeaderValue::len).sum());
+    for (name, value) in headers {
+        let named = connection && is_named_by_connection(name, headers);
+        if named || is_never_kept(name) || is_rate_limit(name) {
+            continue;
+        }
+        buffer.extend_from_slice(value.as_bytes());
+        kept.append(name, value.clone());
+    }
     let mut buffer = Bytes::from(buffer);
-    for (name, value) in kept_ones() {
-        let own = HeaderValue::from_maybe_shared(buffer.split_to(value.len()));
+    // In the order in which they were appended: both maps go name by name.
+    for value in kept.values_mut().skip(PLACES) {
         // It is the same text, so it is a value again.
-        let mut own = own.unwrap_or_else(|_| value.clone());
-        own.set_sensitive(value.is_sensitive());
-        kept.append(name, own);
+        if let Ok(mut own) = HeaderValue::from_maybe_shared(buffer.split_to(value.len())) {
+            own.set_sensitive(value.is_sensitive());
+            *value = own;
+        }
     }
     kept
 }
+
+/// Of the age and of the status.
+const PLACES: usize = 2;
 
 /// What was left of a quota then says nothing of now.
 fn is_rate_limit(name: &HeaderName) -> bool {

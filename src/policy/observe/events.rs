@@ -86,7 +86,8 @@ fn look(
     if let Ok(text) = std::str::from_utf8(data)
         && let Ok(seen) = serde_json::from_str::<Seen<'_>>(text)
     {
-        *begun |= seen.note(record);
+        seen.note(record);
+        *begun = *begun || seen.is_answer();
         if let Some(tally) = tally {
             seen.produced(|text| tally.push(text));
             // At once: who lets the body go settles before its end is seen here.

@@ -70,8 +70,8 @@ struct Delta<'a> {
 }
 
 impl Seen<'_> {
-    /// Writes down what there is, and says whether it holds part of the answer.
-    pub(super) fn note(&self, record: &mut Record) -> bool {
+    /// Writes down what there is.
+    pub(super) fn note(&self, record: &mut Record) {
         if let Some(usage) = self.usage {
             record.usage = Some(usage.normalize());
         }
@@ -82,7 +82,7 @@ impl Seen<'_> {
             record.failure = Some(message(error));
         }
         let Some(choice) = self.choices.iter().flatten().next() else {
-            return false;
+            return;
         };
         if let Some(error) = choice.error {
             record.failure = Some(message(error));
@@ -90,6 +90,13 @@ impl Seen<'_> {
         if let Some(reason) = choice.finish_reason.some() {
             record.finish_reason = Some(FinishReason::from(reason));
         }
+    }
+
+    /// Whether it holds part of the answer.
+    pub(super) fn is_answer(&self) -> bool {
+        let Some(choice) = self.choices.iter().flatten().next() else {
+            return false;
+        };
         match (&choice.delta, choice.message) {
             (Some(delta), _) => delta.is_answer(),
             (None, Some(message)) => {

@@ -1,4 +1,5 @@
 use bytes::{Bytes, BytesMut};
+use serde::de::IgnoredAny;
 
 use super::{judge, scan::Seen};
 use crate::layers::types::{Deferred, Record};
@@ -57,14 +58,20 @@ impl Whole {
 
 /// Reads it, and says whether it is a reply of the protocol.
 fn read(data: &[u8], no_store: bool, record: &mut Record) {
-    record.complete &= match serde_json::from_slice::<Seen<'_>>(data) {
+    record.complete &= match std::str::from_utf8(data) {
+        Ok(text) => read_text(text, record),
+        Err(_) => false,
+    };
+    judge(record, no_store);
+}
+
+fn read_text(text: &str, record: &mut Record) -> bool {
+    match serde_json::from_str::<Seen<'_>>(text) {
         Ok(seen) => {
             seen.note(record);
             seen.is_reply()
         }
         // Lists of models are arrays.
-        Err(_) => serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(data)
-            .is_ok_and(|list| !list.is_empty()),
-    };
-    judge(record, no_store);
+        Err(_) => serde_json::from_str::<Vec<IgnoredAny>>(text).is_ok_and(|list| !list.is_empty()),
+    }
 }

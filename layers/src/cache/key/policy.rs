@@ -139,6 +139,11 @@ impl<A> CanonicalKey<A> {
         for name in self.headers.iter() {
             request::field(name.as_str().as_bytes(), &mut context);
         }
+        // What one policy ignores another may not: they must not share an entry in one tier.
+        for name in self.ignored.iter() {
+            request::field(&[], &mut context);
+            request::field(name.as_bytes(), &mut context);
+        }
         self.context = *blake3::hash(&context).as_bytes();
         self.shared = Shared::new(self.shared.memo.max_bytes());
         self

@@ -55,6 +55,18 @@ fn a2_requests_whose_keys_were_made_to_collide_differ_in_their_checks() {
 }
 
 #[test]
+fn policies_that_ignore_other_names_share_nothing_in_one_tier() {
+    let asked = chat(r#"{"model":"openai"}"#);
+    let ignored = chat(r#"{"model":"openai","user":"me"}"#);
+    let strict = CanonicalKey::new();
+    let lenient = CanonicalKey::new().ignoring(["user"]);
+
+    assert_eq!(lenient.key(&asked), lenient.key(&ignored));
+    assert_ne!(strict.key(&asked), lenient.key(&asked));
+    assert_ne!(strict.key(&asked), lenient.key(&ignored));
+}
+
+#[test]
 fn a3_order_white_space_escapes_and_number_forms_do_not_matter() {
     let same = chat(
         r#" {"seed": 1.0, "messages": [ {"content": "\u0048i", "role": "user"} ],
