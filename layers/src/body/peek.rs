@@ -76,7 +76,7 @@ impl<B> Peek<B> {
     ///
     /// ```
     /// # use std::{future::poll_fn, pin::Pin};
-    /// # use blossom_layers::{body::{Peek, ReqBody}, test_util::ScriptedBody};
+    /// # use blossom_layers::body::{Peek, ReqBody};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut body = Peek::new(ReqBody::from("hello"));
@@ -93,7 +93,7 @@ impl<B> Peek<B> {
     ///
     /// ```
     /// # use std::{future::poll_fn, pin::Pin};
-    /// # use blossom_layers::{body::{Peek, ReqBody}, test_util::ScriptedBody};
+    /// # use blossom_layers::body::{Peek, ReqBody};
     /// # use http_body::Frame;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
@@ -112,7 +112,7 @@ impl<B> Peek<B> {
     ///
     /// ```
     /// # use std::{future::poll_fn, pin::Pin};
-    /// # use blossom_layers::{body::{Peek, ReqBody}, test_util::ScriptedBody};
+    /// # use blossom_layers::{body::Peek, test_util::ScriptedBody};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut body = Peek::new(ScriptedBody::new().data("hel").data("lo"));
@@ -143,7 +143,7 @@ impl<B> Peek<B> {
     ///
     /// ```
     /// # use std::{future::poll_fn, pin::Pin};
-    /// # use blossom_layers::{body::{Peek, ReqBody}, test_util::ScriptedBody};
+    /// # use blossom_layers::{body::Peek, test_util::ScriptedBody};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut body = Peek::new(ScriptedBody::new().error("the line is cut"));
@@ -171,7 +171,7 @@ where
     ///
     /// ```
     /// # use std::{future::poll_fn, pin::Pin};
-    /// # use blossom_layers::{body::{Peek, ReqBody}, test_util::ScriptedBody};
+    /// # use blossom_layers::body::{Peek, ReqBody};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut body = Peek::new(ReqBody::from("hello"));

@@ -90,7 +90,6 @@ impl ReqBody {
     ///
     /// ```
     /// # use blossom_layers::body::{Known, ReqBody};
-    /// # use http_body_util::Full;
     /// assert!(ReqBody::empty().bytes().is_some_and(|bytes| bytes.is_empty()));
     /// ```
     #[must_use]
@@ -105,7 +104,6 @@ impl ReqBody {
     ///
     /// ```
     /// # use blossom_layers::body::{Known, ReqBody};
-    /// # use http_body_util::Full;
     /// # use bytes::Bytes;
     /// let body = ReqBody::full(Bytes::from_static(b"hello"));
     /// assert!(body.bytes().is_some_and(|bytes| bytes == "hello"));

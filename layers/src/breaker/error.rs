@@ -7,7 +7,7 @@ use crate::types::{PartitionKey, Refusal, RefusalKind};
 /// ```
 /// use blossom_layers::{breaker::{BreakerLayer, Broken}, test_util::ScriptedService};
 /// # use http::Request;
-/// # use tower::{Layer, Service, ServiceExt};
+/// # use tower::{Layer, ServiceExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), blossom_layers::BoxError> {
@@ -40,7 +40,7 @@ impl Broken {
     /// ```
     /// # use blossom_layers::{breaker::{BreakerLayer, Broken}, cause_ref, test_util::ScriptedService};
     /// # use http::Request;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// # let layer = BreakerLayer::new();
@@ -62,7 +62,7 @@ impl Broken {
     /// ```
     /// # use blossom_layers::{breaker::{BreakerLayer, Broken}, cause_ref, test_util::ScriptedService};
     /// # use http::Request;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// # let layer = BreakerLayer::new();

@@ -96,7 +96,7 @@ impl BreakerHandle {
     /// All circuits, in the order of their names.
     ///
     /// ```
-    /// # use blossom_layers::breaker::{BreakerLayer, CircuitState};
+    /// # use blossom_layers::breaker::BreakerLayer;
     /// let handle = BreakerLayer::new().handle();
     /// handle.trip(&"b".into());
     /// handle.trip(&"a".into());

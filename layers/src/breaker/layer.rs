@@ -36,7 +36,7 @@ impl BreakerLayer {
     /// ```
     /// # use blossom_layers::{breaker::BreakerLayer, test_util::ScriptedService};
     /// # use http::Request;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let layer = BreakerLayer::new();
@@ -71,7 +71,7 @@ impl<P, C> BreakerLayer<P, C> {
     /// ```
     /// # use blossom_layers::{breaker::BreakerLayer, test_util::ScriptedService, types::PartitionKey};
     /// # use http::Request;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let by_path = |request: &Request<()>| Some(PartitionKey::new(request.uri().path()));
@@ -98,7 +98,7 @@ impl<P, C> BreakerLayer<P, C> {
     /// ```
     /// # use blossom_layers::{breaker::BreakerLayer, test_util::ScriptedService, types::{Class, Reply}};
     /// # use http::Request;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let layer = BreakerLayer::new().classify(|_: &Reply<'_>| Class::Transient);
@@ -144,7 +144,7 @@ impl<P, C> BreakerLayer<P, C> {
     /// ```
     /// # use blossom_layers::{breaker::BreakerLayer, test_util::ScriptedService};
     /// # use http::Request;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let layer = BreakerLayer::new().max_partitions(1);

@@ -109,7 +109,7 @@ impl Rules {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use blossom_layers::{breaker::{BreakerLayer, CircuitState, Rules}, test_util::*};
+    /// # use blossom_layers::{breaker::{BreakerLayer, Rules}, test_util::*};
     /// # use http::Request;
     /// # use tower::{Layer, Service};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]

@@ -21,7 +21,7 @@ impl BufferLayer {
     ///
     /// ```
     /// # use std::convert::Infallible;
-    /// # use blossom_layers::{body::{Known, ReqBody}, buffer::{Buffer, BufferLayer}};
+    /// # use blossom_layers::{body::{Known, ReqBody}, buffer::BufferLayer};
     /// # use http::{Request, Response};
     /// # use http_body_util::Full;
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -47,7 +47,7 @@ impl BufferLayer {
     ///
     /// ```
     /// # use std::convert::Infallible;
-    /// # use blossom_layers::{body::{Known, ReqBody}, buffer::{Buffer, BufferLayer}};
+    /// # use blossom_layers::{body::{Known, ReqBody}, buffer::BufferLayer};
     /// # use http::{Request, Response};
     /// # use http_body_util::Full;
     /// # use tower::{Layer, ServiceExt, service_fn};

@@ -39,8 +39,7 @@ impl<P> CoalesceLayer<P> {
     /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::Scope};
     /// # use blossom_layers::{coalesce::CoalesceLayer, test_util::*};
     /// # use http::{Request, Response};
-    /// # use http_body_util::BodyExt;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// # let slowly = Step::RespondAfter(Duration::from_secs(1), Response::default());
@@ -69,9 +68,9 @@ impl<P> CoalesceLayer<P> {
     /// ```
     /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::Scope};
     /// # use blossom_layers::{coalesce::CoalesceLayer, test_util::*};
-    /// # use http::{Request, Response};
+    /// # use http::Request;
     /// # use http_body_util::BodyExt;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a")).max_bytes(0);
@@ -98,9 +97,9 @@ impl<P> CoalesceLayer<P> {
     /// # use std::time::Duration;
     /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::Scope};
     /// # use blossom_layers::{coalesce::CoalesceLayer, flight::Lagged, test_util::*};
-    /// # use http::{Request, Response};
+    /// # use http::Request;
     /// # use http_body_util::BodyExt;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a"))
@@ -130,8 +129,7 @@ impl<P> CoalesceLayer<P> {
     /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::Scope};
     /// # use blossom_layers::{coalesce::CoalesceLayer, test_util::*};
     /// # use http::{Request, Response};
-    /// # use http_body_util::BodyExt;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a"))
@@ -160,9 +158,8 @@ impl<P> CoalesceLayer<P> {
     /// ```
     /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::Scope};
     /// # use blossom_layers::{coalesce::CoalesceLayer, test_util::*};
-    /// # use http::{Request, Response};
-    /// # use http_body_util::BodyExt;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use http::Request;
+    /// # use tower::{Layer, Service};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a"));

@@ -54,7 +54,7 @@ impl Shared {
     /// # use std::io;
     /// # use blossom_layers::{cause_ref, flight::Shared};
     /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey};
-/// # use blossom_layers::{coalesce::CoalesceLayer, types::Scope};
+    /// # use blossom_layers::{coalesce::CoalesceLayer, types::Scope};
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
     /// # #[tokio::main(flavor = "current_thread")]
@@ -138,9 +138,9 @@ const REFUSAL: Refusal = Refusal::new(RefusalKind::Timeout);
 /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::Scope};
 /// # use blossom_layers::{coalesce::CoalesceLayer, test_util::*};
 /// use blossom_layers::flight::Lagged;
-/// # use http::{Request, Response};
+/// # use http::Request;
 /// # use http_body_util::BodyExt;
-/// # use tower::{Layer, Service, ServiceExt};
+/// # use tower::{Layer, ServiceExt};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), blossom_layers::BoxError> {
@@ -170,9 +170,9 @@ impl Lagged {
     /// ```
     /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::Scope};
     /// # use blossom_layers::{coalesce::CoalesceLayer, cause_ref, flight::Lagged, test_util::*};
-    /// # use http::{Request, Response};
+    /// # use http::Request;
     /// # use http_body_util::BodyExt;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// # let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a")).max_bytes(0);

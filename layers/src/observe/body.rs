@@ -17,11 +17,11 @@ use crate::{
 ///
 /// ```
 /// use blossom_layers::observe::{ObserveLayer, ResponseBody};
-/// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Outcome, Record, Watch}};
+/// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Record, Watch}};
 /// # use bytes::Bytes;
 /// # use http::{Request, response::Parts};
 /// # use http_body_util::BodyExt;
-/// # use tower::{Layer, Service, ServiceExt};
+/// # use tower::{Layer, ServiceExt};
 /// # struct Note;
 /// # impl Watch for Note {
 /// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }

@@ -21,7 +21,6 @@ pin_project! {
     /// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Outcome, Record, Watch}};
     /// # use bytes::Bytes;
     /// # use http::{Request, response::Parts};
-    /// # use http_body_util::BodyExt;
     /// # use tower::{Layer, Service, ServiceExt};
     /// # struct Note;
     /// # impl Watch for Note {

@@ -13,8 +13,7 @@ use super::Observe;
 /// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Outcome, Record, Watch}};
 /// # use bytes::Bytes;
 /// # use http::{Request, response::Parts};
-/// # use http_body_util::BodyExt;
-/// # use tower::{Layer, Service, ServiceExt};
+/// # use tower::{Layer, ServiceExt};
 /// # struct Note;
 /// # impl Watch for Note {
 /// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }
@@ -43,7 +42,7 @@ impl<P> ObserveLayer<P> {
     /// # use bytes::Bytes;
     /// # use http::{Request, response::Parts};
     /// # use http_body_util::BodyExt;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::{Layer, ServiceExt};
     /// # struct Note;
     /// # impl Watch for Note {
     /// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }

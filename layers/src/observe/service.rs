@@ -19,8 +19,7 @@ use crate::types;
 /// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Outcome, Record, Watch}};
 /// # use bytes::Bytes;
 /// # use http::{Request, response::Parts};
-/// # use http_body_util::BodyExt;
-/// # use tower::{Layer, Service, ServiceExt};
+/// # use tower::{Layer, ServiceExt};
 /// # struct Note;
 /// # impl Watch for Note {
 /// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }
@@ -51,8 +50,7 @@ impl<S, P> Observe<S, P> {
     /// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Outcome, Record, Watch}};
     /// # use bytes::Bytes;
     /// # use http::{Request, response::Parts};
-    /// # use http_body_util::BodyExt;
-    /// # use tower::{Layer, Service, ServiceExt};
+    /// # use tower::ServiceExt;
     /// # struct Note;
     /// # impl Watch for Note {
     /// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }

@@ -96,7 +96,7 @@ impl Decoder {
     /// A decoder with the default caps.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::Decoder;
     /// # fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut decoder = Decoder::new();
     /// assert!(decoder.next_event()?.is_none(), "it wants a frame");
@@ -128,7 +128,7 @@ impl Decoder {
     /// is not blank.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::{DecodeError, Decoder};
     /// let mut decoder = Decoder::new().max_line_bytes(8);
     /// decoder.push("data: too long\n\n".into());
     /// assert_eq!(decoder.next_event(), Err(DecodeError::LineTooLong { limit_bytes: 8 }));
@@ -146,7 +146,7 @@ impl Decoder {
     /// refuses every event.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::{DecodeError, Decoder};
     /// let mut decoder = Decoder::new().max_event_bytes(8);
     /// decoder.push("data: 1\ndata: 2\n\n".into());
     /// assert_eq!(decoder.next_event(), Err(DecodeError::EventTooLong { limit_bytes: 8 }));
@@ -164,7 +164,7 @@ impl Decoder {
     /// stream that is silent for longer needs more. Zero refuses every comment.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::{DecodeError, Decoder};
     /// let mut decoder = Decoder::new().max_bytes_without_data(8);
     /// decoder.push(": still there\n".into());
     /// assert_eq!(decoder.next_event(), Err(DecodeError::NoData { limit_bytes: 8 }));
@@ -179,7 +179,7 @@ impl Decoder {
     /// default, so that no server can send its clients away for good.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::Decoder;
     /// # use std::time::Duration;
     /// # fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut decoder = Decoder::new().max_retry(Duration::from_secs(5));
@@ -202,7 +202,7 @@ impl Decoder {
     /// [`finish`](Self::finish) frames are dropped.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::Decoder;
     /// # fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut decoder = Decoder::new();
     /// decoder.push("da".into());
@@ -222,7 +222,7 @@ impl Decoder {
     /// The next event of what was pushed; `None` asks for another frame.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::Decoder;
     /// # fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut decoder = Decoder::new();
     /// decoder.push("data: one\n\ndata: two\n\n".into());
@@ -252,7 +252,7 @@ impl Decoder {
     /// given, and [`ending`](Self::ending) tells what it is worth.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::Decoder;
     /// # fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut decoder = Decoder::new();
     /// decoder.push("data: cut".into());
@@ -277,7 +277,7 @@ impl Decoder {
     /// Where the stream ended; `None` until [`finish`](Self::finish) got there.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::{Decoder, Ending};
     /// # fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut decoder = Decoder::new();
     /// assert_eq!(decoder.ending(), None);
@@ -297,7 +297,7 @@ impl Decoder {
     /// none or it was empty.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::Decoder;
     /// # fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut decoder = Decoder::new();
     /// decoder.push("id: 7\ndata: 1\n\ndata: 2\n\n".into());
@@ -314,7 +314,7 @@ impl Decoder {
     /// The reconnection time in force, at most [`max_retry`](Self::max_retry).
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending};
+    /// # use blossom_layers::sse::Decoder;
     /// # use std::time::Duration;
     /// # fn main() -> Result<(), blossom_layers::BoxError> {
     /// let mut decoder = Decoder::new();

@@ -70,7 +70,7 @@ impl<B> Events<B> {
     /// The events of `body`, with the default caps.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending, Events};
+    /// # use blossom_layers::sse::Events;
     /// # use http_body_util::Full;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
@@ -87,7 +87,7 @@ impl<B> Events<B> {
     /// The events of `body`, decoded by `decoder`: with its caps, and after what it has read.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending, Events};
+    /// # use blossom_layers::sse::{DecodeError, Decoder, Events};
     /// # use http_body_util::Full;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
@@ -110,7 +110,7 @@ impl<B> Events<B> {
     /// The decoder: its id and reconnection time in force.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending, Events};
+    /// # use blossom_layers::sse::Events;
     /// # use http_body_util::Full;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
@@ -129,7 +129,7 @@ impl<B> Events<B> {
     /// cap.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending, Events};
+    /// # use blossom_layers::sse::{Ending, Events};
     /// # use http_body_util::Full;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
@@ -155,7 +155,7 @@ where
     /// The next event; `None` at the end and after an error.
     ///
     /// ```
-    /// # use blossom_layers::sse::{DecodeError, Decoder, Ending, Events};
+    /// # use blossom_layers::sse::Events;
     /// # use http_body_util::Full;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
