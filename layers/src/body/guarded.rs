@@ -232,16 +232,18 @@ where
     ///
     /// ```
     /// # use std::{future::poll_fn, pin::pin};
-    /// # use blossom_layers::{body::{End, Guarded}, test_util::ScriptedBody};
+    /// # use blossom_layers::body::{End, Guarded, ReqBody};
+    /// # use http_body_util::Limited;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
-    /// let mut body = pin!(Guarded::new(ScriptedBody::new().error("the line is cut"), |_: End| {}));
+    /// let short = Limited::new(ReqBody::from("hello"), 4);
+    /// let mut body = pin!(Guarded::new(short, |_: End| {}));
     /// let mut why = String::new();
     /// let frame = poll_fn(|cx| {
     ///     body.as_mut().poll_frame_with(cx, |_guard, error| why = error.to_string())
     /// });
     /// assert!(frame.await.is_some_and(|frame| frame.is_err()));
-    /// assert_eq!(why, "the line is cut");
+    /// assert_eq!(why, "length limit exceeded");
     /// # Ok(())
     /// # }
     /// ```

@@ -112,10 +112,13 @@ impl<B> Peek<B> {
     ///
     /// ```
     /// # use std::{future::poll_fn, pin::Pin};
-    /// # use blossom_layers::{body::Peek, test_util::ScriptedBody};
+    /// # use blossom_layers::body::{Peek, Recording, Replay};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
-    /// let mut body = Peek::new(ScriptedBody::new().data("hel").data("lo"));
+    /// # let mut two_frames = Recording::default();
+    /// # two_frames.push("hel".into());
+    /// # two_frames.push("lo".into());
+    /// let mut body = Peek::new(Replay::new(two_frames.into()));
     /// for _ in 0..2 {
     ///     poll_fn(|cx| Pin::new(&mut body).poll_peek(cx).map(|_| ())).await;
     /// }
@@ -143,12 +146,13 @@ impl<B> Peek<B> {
     ///
     /// ```
     /// # use std::{future::poll_fn, pin::Pin};
-    /// # use blossom_layers::{body::Peek, test_util::ScriptedBody};
+    /// # use blossom_layers::body::{Peek, ReqBody};
+    /// # use http_body_util::Limited;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
-    /// let mut body = Peek::new(ScriptedBody::new().error("the line is cut"));
+    /// let mut body = Peek::new(Limited::new(ReqBody::from("hello"), 4));
     /// poll_fn(|cx| Pin::new(&mut body).poll_peek(cx).map(|_| ())).await;
-    /// assert_eq!(body.error().ok_or("it has failed")?.to_string(), "the line is cut");
+    /// assert_eq!(body.error().ok_or("it has failed")?.to_string(), "length limit exceeded");
     /// # Ok(())
     /// # }
     /// ```

@@ -140,8 +140,9 @@ pub trait Tier: Send + Sync + 'static {
     /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
     /// # let entry = Entry::new(key, scope, Instant::now());
     /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
-    /// let entry = entry.generation(tier.generation());
-    /// assert!(tier.put(Arc::new(entry)));
+    /// tier.invalidate(&Invalidation::All, tier.generation());
+    /// tier.put(Arc::new(entry.generation(tier.generation()))); // it was asked for after that
+    /// assert!(matches!(tier.get(&key), Lookup::Ready(Found::Hit(_))));
     /// ```
     fn generation(&self) -> Generation;
 
@@ -311,12 +312,10 @@ impl Found {
     /// The entry, fresh or stale.
     ///
     /// ```
-    /// # use std::{sync::Arc, time::{Duration, Instant}};
-    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
-    /// # let tier = MemoryTier::new(1 << 20);
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use blossom_layers::{cache::{Entry, Found}, types::{CacheKey, Owner, ScopeDigest}};
     /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
     /// # let entry = Entry::new(key, scope, Instant::now());
-    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
     /// assert!(Found::Stale(Arc::new(entry)).into_entry().is_some());
     /// assert!(Found::Busy.into_entry().is_none());
     /// ```

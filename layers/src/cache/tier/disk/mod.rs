@@ -312,7 +312,7 @@ impl DiskTierBuilder {
     /// let tier = DiskTier::builder(&directory).max_time_to_live(Duration::ZERO).open()?;
     /// tier.put(Arc::new(entry)); // for a minute
     /// tier.flush().await?;
-    /// assert!(matches!(tier.get(&key).found().await, Found::Miss));
+    /// assert!(matches!(tier.get_blocking(&key), Found::Miss));
     /// # Ok(())
     /// # }
     /// ```

@@ -71,7 +71,6 @@ impl MemoryTier {
     /// ```
     /// # use std::{sync::Arc, time::{Duration, Instant}};
     /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
-    /// # let tier = MemoryTier::new(1 << 20);
     /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
     /// # let entry = Entry::new(key, scope, Instant::now());
     /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
@@ -87,7 +86,6 @@ impl MemoryTier {
     /// ```
     /// # use std::{sync::Arc, time::{Duration, Instant}};
     /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
-    /// # let tier = MemoryTier::new(1 << 20);
     /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
     /// # let entry = Entry::new(key, scope, Instant::now());
     /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
