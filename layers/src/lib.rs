@@ -30,6 +30,34 @@
 //! | `trace` | a span for each call and attempt, and trace context | fastrand, tracing |
 //! | `test-util` | inner services and bodies for tests of layers | tokio |
 //! | `full` | every one of them but `test-util` | |
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use blossom_layers::{
+//!     limit::concurrency::ConcurrencyLimitLayer, respond::RespondLayer, timeout::TotalTimeoutLayer,
+//! };
+//! # use blossom_layers::test_util::{ScriptedBody, ScriptedService};
+//! # use http::Request;
+//! # use http_body_util::BodyExt;
+//! # use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), blossom_layers::BoxError> {
+//! # let upstream = ScriptedService::once(ScriptedBody::new().data("hello"));
+//! let service = ServiceBuilder::new()
+//!     .layer(RespondLayer::new()) // what is refused within is answered
+//!     .layer(TotalTimeoutLayer::new(Duration::from_secs(60)))
+//!     .layer(ConcurrencyLimitLayer::new(64)) // of bodies, not of heads
+//!     .service(upstream);
+//!
+//! let Ok(response) = service.oneshot(Request::new(())).await;
+//! assert_eq!(response.collect().await?.to_bytes(), "hello");
+//! # Ok(())
+//! # }
+//! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Of the library, not of its tests and examples.
 #![cfg_attr(

@@ -34,6 +34,14 @@ impl Backoff {
     /// A first window of `first`, which doubles up to `max`.
     ///
     /// Zero retries at once. Where `max` is the smaller one, every window is `max`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::backoff::Backoff;
+    /// let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    /// assert_eq!(backoff.window(1), Duration::from_millis(50));
+    /// assert_eq!(backoff.window(100), Duration::from_secs(2));
+    /// ```
     #[must_use]
     pub const fn new(first: Duration, max: Duration) -> Self {
         Self {
@@ -45,6 +53,12 @@ impl Backoff {
 
     /// Draws from a sequence that is the same for each `seed`, which clones share. For tests: callers
     /// with one seed are not spread.
+    ///
+    /// ```
+    /// # use blossom_layers::backoff::Backoff;
+    /// let draws = |backoff: Backoff| [1, 2, 3].map(|retry| backoff.wait(retry));
+    /// assert_eq!(draws(Backoff::default().seed(7)), draws(Backoff::default().seed(7)));
+    /// ```
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(Arc::new(AtomicU64::new(seed)));
@@ -52,18 +66,37 @@ impl Backoff {
     }
 
     /// The first window.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::backoff::Backoff;
+    /// assert_eq!(Backoff::default().first(), Duration::from_millis(500));
+    /// ```
     #[must_use]
     pub const fn first(&self) -> Duration {
         self.first
     }
 
     /// The largest window.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::backoff::Backoff;
+    /// assert_eq!(Backoff::default().max(), Duration::from_secs(8));
+    /// ```
     #[must_use]
     pub const fn max(&self) -> Duration {
         self.max
     }
 
     /// The longest wait before a retry; the first retry is 1.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::backoff::Backoff;
+    /// let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(8));
+    /// assert_eq!(backoff.window(3), Duration::from_secs(2), "doubled twice");
+    /// ```
     #[must_use]
     pub fn window(&self, retry: u32) -> Duration {
         let doubled = 2_u32
@@ -79,6 +112,12 @@ impl Backoff {
     }
 
     /// A wait before a retry, drawn from its window; the first retry is 1.
+    ///
+    /// ```
+    /// # use blossom_layers::backoff::Backoff;
+    /// let backoff = Backoff::default();
+    /// assert!(backoff.wait(1) <= backoff.window(1));
+    /// ```
     #[must_use]
     pub fn wait(&self, retry: u32) -> Duration {
         let nanos = u64::try_from(self.window(retry).as_nanos()).unwrap_or(u64::MAX);

@@ -9,6 +9,22 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 /// How a body ended.
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// use blossom_layers::body::{End, Guarded, ReqBody};
+/// use http_body_util::BodyExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let (tell, told) = mpsc::channel();
+/// let body = Guarded::new(ReqBody::from("hello"), move |end: End| drop(tell.send(end)));
+/// body.collect().await?;
+/// assert_eq!(told.recv()?, End::Complete);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum End {
@@ -25,14 +41,70 @@ pub enum End {
 /// Implemented for closures `FnOnce(End)`.
 ///
 /// [`end`](Self::end) may run inside `drop`: it must not block, and must not panic.
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// use blossom_layers::body::{End, Guard, Guarded, ReqBody};
+///
+/// /// Tells somebody that a body is over.
+/// struct Tell(mpsc::Sender<End>);
+///
+/// impl Guard for Tell {
+///     fn end(self, end: End) {
+///         let _ = self.0.send(end);
+///     }
+/// }
+///
+/// let (tell, told) = mpsc::channel();
+/// drop(Guarded::new(ReqBody::from("hello"), Tell(tell)));
+/// assert_eq!(told.recv(), Ok(End::Dropped));
+/// ```
 pub trait Guard {
     /// Sees each frame before it is passed on. Does nothing by default.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{End, Guard};
+    /// # use bytes::Bytes;
+    /// # use http_body::Frame;
+    /// /// Counts the bytes that pass.
+    /// struct Count(usize);
+    ///
+    /// impl Guard for Count {
+    ///     fn frame(&mut self, frame: &Frame<Bytes>) {
+    ///         self.0 += frame.data_ref().map_or(0, Bytes::len);
+    ///     }
+    /// #     fn end(self, _: End) {}
+    /// }
+    ///
+    /// let mut count = Count(0);
+    /// count.frame(&Frame::data("hello".into()));
+    /// assert_eq!(count.0, 5);
+    /// ```
     fn frame(&mut self, frame: &Frame<Bytes>) {
         let _ = frame;
     }
 
     /// Runs a poll of the body. What must be set up while the body works, such as the scope of a
     /// span, is set up here. Only runs it by default.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{End, Guard};
+    /// /// Counts the polls.
+    /// struct Polls(usize);
+    ///
+    /// impl Guard for Polls {
+    ///     fn around<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+    ///         self.0 += 1;
+    ///         poll()
+    ///     }
+    /// #     fn end(self, _: End) {}
+    /// }
+    ///
+    /// let mut polls = Polls(0);
+    /// assert_eq!(polls.around(|| "a frame"), "a frame");
+    /// assert_eq!(polls.0, 1);
+    /// ```
     fn around<T>(&mut self, poll: impl FnOnce() -> T) -> T
     where
         Self: Sized,
@@ -41,6 +113,15 @@ pub trait Guard {
     }
 
     /// Called exactly once.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use blossom_layers::body::{End, Guard};
+    /// let failed = Cell::new(false);
+    /// let guard = |end: End| failed.set(end == End::Failed);
+    /// guard.end(End::Failed);
+    /// assert!(failed.get());
+    /// ```
     fn end(self, end: End);
 }
 
@@ -86,6 +167,14 @@ pin_project! {
 
 impl<B: Body, G: Guard> Guarded<B, G> {
     /// Hangs `guard` on `inner`.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use blossom_layers::body::{End, Guarded, ReqBody};
+    /// let ended = Cell::new(None);
+    /// let _body = Guarded::new(ReqBody::empty(), |end: End| ended.set(Some(end)));
+    /// assert_eq!(ended.get(), Some(End::Complete), "there is nothing to read");
+    /// ```
     pub fn new(inner: B, guard: G) -> Self {
         let guard = if inner.is_end_stream() {
             guard.end(End::Complete);
@@ -99,12 +188,34 @@ impl<B: Body, G: Guard> Guarded<B, G> {
 
 impl<B, G: Guard> Guarded<B, G> {
     /// The guard, until it has ended.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{End, Guarded, ReqBody};
+    /// let guard = |_: End| {};
+    /// assert!(Guarded::new(ReqBody::from("hello"), guard).guard().is_some());
+    /// assert!(Guarded::new(ReqBody::empty(), guard).guard().is_none());
+    /// ```
     #[must_use]
     pub const fn guard(&self) -> Option<&G> {
         self.guard.as_ref()
     }
 
     /// The guard, until it has ended.
+    ///
+    /// ```
+    /// # use std::pin::pin;
+    /// # use blossom_layers::body::{End, Guard, Guarded, ReqBody};
+    /// struct Limit(usize);
+    /// # impl Guard for Limit {
+    /// #     fn end(self, _: End) {}
+    /// # }
+    ///
+    /// let mut body = pin!(Guarded::new(ReqBody::from("hello"), Limit(1)));
+    /// if let Some(limit) = body.as_mut().guard_mut() {
+    ///     limit.0 = 2;
+    /// }
+    /// assert_eq!(body.guard().map(|limit| limit.0), Some(2));
+    /// ```
     #[must_use]
     pub fn guard_mut(self: Pin<&mut Self>) -> Option<&mut G> {
         self.project().guard.as_mut()
@@ -118,6 +229,24 @@ where
 {
     /// As `poll_frame`, for guards that want to know the error that a body ends in: `failed` shows
     /// it to the guard before the guard ends.
+    ///
+    /// ```
+    /// # use std::{future::poll_fn, pin::pin};
+    /// # use blossom_layers::body::{End, Guarded, ReqBody};
+    /// # use http_body_util::Limited;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let short = Limited::new(ReqBody::from("hello"), 4);
+    /// let mut body = pin!(Guarded::new(short, |_: End| {}));
+    /// let mut why = String::new();
+    /// let frame = poll_fn(|cx| {
+    ///     body.as_mut().poll_frame_with(cx, |_guard, error| why = error.to_string())
+    /// });
+    /// assert!(frame.await.is_some_and(|frame| frame.is_err()));
+    /// assert_eq!(why, "length limit exceeded");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn poll_frame_with(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -18,6 +18,22 @@ pin_project! {
     /// [`poll_peek`](Self::poll_peek) takes one more frame from the inner body and keeps it. Read as
     /// a body it gives the kept frames first, as they came, then the rest. An error met while
     /// peeking is kept in its place.
+    ///
+    /// ```
+    /// use std::{future::poll_fn, pin::Pin};
+    ///
+    /// use blossom_layers::body::{Peek, ReqBody};
+    /// use http_body_util::BodyExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut body = Peek::new(ReqBody::from("hello"));
+    /// poll_fn(|cx| Pin::new(&mut body).poll_peek(cx).map(|_| ())).await;
+    /// assert_eq!(body.text(), &b"hello"[..]);
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello", "nothing is lost");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct Peek<B> {
         #[pin]
         inner: B,
@@ -30,6 +46,12 @@ pin_project! {
 
 impl<B> Peek<B> {
     /// A body of which nothing has been seen yet.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Peek, ReqBody};
+    /// let body = Peek::new(ReqBody::from("hello"));
+    /// assert_eq!(body.kept().count(), 0);
+    /// ```
     pub const fn new(inner: B) -> Self {
         Self {
             inner,
@@ -40,21 +62,70 @@ impl<B> Peek<B> {
     }
 
     /// The inner body, without what was kept.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Peek, ReqBody};
+    /// let body = Peek::new(ReqBody::from("hello")).into_inner();
+    /// assert!(body.try_into_bytes().is_ok_and(|bytes| bytes == "hello"));
+    /// ```
     pub fn into_inner(self) -> B {
         self.inner
     }
 
     /// The bytes of data that are kept.
+    ///
+    /// ```
+    /// # use std::{future::poll_fn, pin::Pin};
+    /// # use blossom_layers::body::{Peek, ReqBody};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut body = Peek::new(ReqBody::from("hello"));
+    /// poll_fn(|cx| Pin::new(&mut body).poll_peek(cx).map(|_| ())).await;
+    /// assert_eq!(body.kept_bytes(), 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn kept_bytes(&self) -> usize {
         self.kept_bytes
     }
 
     /// The frames that are kept, in order.
+    ///
+    /// ```
+    /// # use std::{future::poll_fn, pin::Pin};
+    /// # use blossom_layers::body::{Peek, ReqBody};
+    /// # use http_body::Frame;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut body = Peek::new(ReqBody::from("hello"));
+    /// poll_fn(|cx| Pin::new(&mut body).poll_peek(cx).map(|_| ())).await;
+    /// let data: Vec<_> = body.kept().filter_map(Frame::data_ref).collect();
+    /// assert_eq!(data, ["hello"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn kept(&self) -> impl Iterator<Item = &Frame<Bytes>> {
         self.kept.iter().filter_map(|frame| frame.as_ref().ok())
     }
 
     /// The data that is kept, in one piece; copied where it came in several frames.
+    ///
+    /// ```
+    /// # use std::{future::poll_fn, pin::Pin};
+    /// # use blossom_layers::body::{Peek, Recording, Replay};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut two_frames = Recording::default();
+    /// # two_frames.push("hel".into());
+    /// # two_frames.push("lo".into());
+    /// let mut body = Peek::new(Replay::new(two_frames.into()));
+    /// for _ in 0..2 {
+    ///     poll_fn(|cx| Pin::new(&mut body).poll_peek(cx).map(|_| ())).await;
+    /// }
+    /// assert_eq!(body.text(), &b"hello"[..]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn text(&self) -> Cow<'_, [u8]> {
         let mut pieces = self.kept().filter_map(Frame::data_ref);
@@ -72,6 +143,19 @@ impl<B> Peek<B> {
     }
 
     /// The error that is kept, if the body failed while it was peeked into.
+    ///
+    /// ```
+    /// # use std::{future::poll_fn, pin::Pin};
+    /// # use blossom_layers::body::{Peek, ReqBody};
+    /// # use http_body_util::Limited;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut body = Peek::new(Limited::new(ReqBody::from("hello"), 4));
+    /// poll_fn(|cx| Pin::new(&mut body).poll_peek(cx).map(|_| ())).await;
+    /// assert_eq!(body.error().ok_or("it has failed")?.to_string(), "length limit exceeded");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn error(&self) -> Option<&(dyn std::error::Error + 'static)> {
         let last = self.kept.back()?.as_ref().err()?;
@@ -88,6 +172,21 @@ where
     ///
     /// An error ends the body; it is shown once and given again to the reader. Cancel safe: a frame
     /// that was taken is kept.
+    ///
+    /// ```
+    /// # use std::{future::poll_fn, pin::Pin};
+    /// # use blossom_layers::body::{Peek, ReqBody};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut body = Peek::new(ReqBody::from("hello"));
+    /// let length = poll_fn(|cx| {
+    ///     let frame = Pin::new(&mut body).poll_peek(cx);
+    ///     frame.map(|frame| Some(frame?.ok()?.data_ref()?.len()))
+    /// });
+    /// assert_eq!(length.await, Some(5));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn poll_peek<'a>(
         self: Pin<&'a mut Self>,
         cx: &mut Context<'_>,

@@ -12,6 +12,15 @@ use http_body::{Body, Frame, SizeHint};
 /// The frames and trailers of a body, as they came.
 ///
 /// The bytes are shared, not copied: a clone of a recording clones one reference count per frame.
+///
+/// ```
+/// use blossom_layers::body::Recording;
+///
+/// let mut recording = Recording::default();
+/// recording.push("hel".into());
+/// recording.push("lo".into());
+/// assert_eq!(recording.frames(), ["hel", "lo"]);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recording {
     frames: Vec<Bytes>,
@@ -21,6 +30,12 @@ pub struct Recording {
 
 impl Recording {
     /// An empty recording with room for so many frames.
+    ///
+    /// ```
+    /// # use blossom_layers::body::Recording;
+    /// let recording = Recording::with_capacity(64);
+    /// assert_eq!(recording, Recording::default(), "it has room, and nothing in it");
+    /// ```
     #[must_use]
     pub fn with_capacity(frames: usize) -> Self {
         Self {
@@ -30,29 +45,66 @@ impl Recording {
     }
 
     /// Adds a frame of data.
+    ///
+    /// ```
+    /// # use blossom_layers::body::Recording;
+    /// let mut recording = Recording::default();
+    /// recording.push("hello".into());
+    /// assert_eq!(recording.len_bytes(), 5);
+    /// ```
     pub fn push(&mut self, frame: Bytes) {
         self.len_bytes = self.len_bytes.saturating_add(frame.len());
         self.frames.push(frame);
     }
 
     /// Sets the trailers.
+    ///
+    /// ```
+    /// # use blossom_layers::body::Recording;
+    /// # use http::{HeaderMap, HeaderValue};
+    /// let mut trailers = HeaderMap::new();
+    /// trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    /// let mut recording = Recording::default();
+    /// recording.set_trailers(trailers.clone());
+    /// assert_eq!(recording.trailers(), Some(&trailers));
+    /// ```
     pub fn set_trailers(&mut self, trailers: HeaderMap) {
         self.trailers = Some(trailers);
     }
 
     /// The frames of data.
+    ///
+    /// ```
+    /// # use blossom_layers::body::Recording;
+    /// let mut recording = Recording::default();
+    /// recording.push("hello".into());
+    /// assert_eq!(recording.frames(), ["hello"]);
+    /// ```
     #[must_use]
     pub fn frames(&self) -> &[Bytes] {
         &self.frames
     }
 
     /// The trailers, if there were any.
+    ///
+    /// ```
+    /// # use blossom_layers::body::Recording;
+    /// assert_eq!(Recording::default().trailers(), None);
+    /// ```
     #[must_use]
     pub const fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.as_ref()
     }
 
     /// The sum of the frames' lengths.
+    ///
+    /// ```
+    /// # use blossom_layers::body::Recording;
+    /// let mut recording = Recording::default();
+    /// recording.push("hel".into());
+    /// recording.push("lo".into());
+    /// assert_eq!(recording.len_bytes(), 5);
+    /// ```
     #[must_use]
     pub const fn len_bytes(&self) -> usize {
         self.len_bytes
@@ -111,6 +163,16 @@ pub struct Replay {
 
 impl Replay {
     /// Plays `recording` from its beginning.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use blossom_layers::body::{Recording, Replay};
+    /// # use http_body::Body;
+    /// let mut recording = Recording::default();
+    /// recording.push("hello".into());
+    /// let body = Replay::new(Arc::new(recording));
+    /// assert_eq!(body.size_hint().exact(), Some(5));
+    /// ```
     #[must_use]
     pub fn new(recording: Arc<Recording>) -> Self {
         Self {

@@ -14,11 +14,36 @@ use crate::BoxError;
 ///
 /// Layers that need the request's bytes ask this of its body: a cache to identify it, a retry to
 /// send it again.
+///
+/// ```
+/// use blossom_layers::body::{Known, ReqBody};
+///
+/// /// The bytes to sign, if they are known.
+/// fn to_sign(body: &impl Known) -> Option<&[u8]> {
+///     body.bytes().map(|bytes| &bytes[..])
+/// }
+///
+/// assert_eq!(to_sign(&ReqBody::from("hello")), Some(&b"hello"[..]));
+/// ```
 pub trait Known: Sized {
     /// The bytes of the whole body, if they are in memory and none has been read yet.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Known, ReqBody};
+    /// # use http_body_util::Full;
+    /// assert!(ReqBody::from("hello").bytes().is_some_and(|bytes| bytes == "hello"));
+    /// assert!(ReqBody::stream(Full::from("hello")).bytes().is_none());
+    /// ```
     fn bytes(&self) -> Option<&Bytes>;
 
     /// A body that will send the same bytes, if they are in memory. Copies nothing.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Known, ReqBody};
+    /// # use http_body_util::Full;
+    /// assert!(ReqBody::from("hello").try_clone().is_some());
+    /// assert!(ReqBody::stream(Full::from("hello")).try_clone().is_none());
+    /// ```
     fn try_clone(&self) -> Option<Self>;
 }
 
@@ -62,6 +87,11 @@ impl ReqBody {
     }
 
     /// A body without bytes.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Known, ReqBody};
+    /// assert!(ReqBody::empty().bytes().is_some_and(|bytes| bytes.is_empty()));
+    /// ```
     #[must_use]
     pub const fn empty() -> Self {
         Self(Kind::Full {
@@ -71,12 +101,26 @@ impl ReqBody {
     }
 
     /// A body of all of `bytes`.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Known, ReqBody};
+    /// # use bytes::Bytes;
+    /// let body = ReqBody::full(Bytes::from_static(b"hello"));
+    /// assert!(body.bytes().is_some_and(|bytes| bytes == "hello"));
+    /// ```
     #[must_use]
     pub const fn full(bytes: Bytes) -> Self {
         Self(Kind::Full { bytes, read: false })
     }
 
     /// A body that is read from `body` as it is sent, and can be sent only once.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Known, ReqBody};
+    /// # use http_body_util::Full;
+    /// let body = ReqBody::stream(Full::from("hello"));
+    /// assert!(body.try_clone().is_none(), "it can be sent but once");
+    /// ```
     #[must_use]
     pub fn stream<B>(body: B) -> Self
     where

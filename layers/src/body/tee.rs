@@ -11,6 +11,16 @@ use pin_project_lite::pin_project;
 use super::{End, Guard, Guarded, Recording};
 
 /// What a [`Tee`] hands over when its body ends.
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// use blossom_layers::body::{End, ReqBody, Taken, Tee};
+///
+/// let taken = Cell::new(None);
+/// drop(Tee::new(ReqBody::from("hello"), 1024, |what: Taken| taken.set(Some(what))));
+/// assert_eq!(taken.take().map(|taken| taken.end), Some(End::Dropped));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Taken {
@@ -27,6 +37,22 @@ pin_project! {
     /// bytes. When the body ends, `done` gets what was taken, exactly once. A body larger than the
     /// limit passes on whole, and the recording is given up at once, so that the memory held never
     /// exceeds the limit plus one frame.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// use blossom_layers::body::{ReqBody, Tee};
+    /// use http_body_util::BodyExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let recording = Cell::new(None);
+    /// let body = Tee::new(ReqBody::from("hello"), 1024, |taken| recording.set(taken.recording));
+    /// body.collect().await?;
+    /// assert_eq!(recording.take().ok_or("it was small")?.frames(), ["hello"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct Tee<B, F: FnOnce(Taken)> {
         #[pin]
         inner: Guarded<B, Recorder<F>>,
@@ -37,6 +63,21 @@ impl<B: Body, F: FnOnce(Taken)> Tee<B, F> {
     /// Records `inner` up to `limit_bytes`, trailers not counted, and calls `done` at its end.
     ///
     /// `done` may run inside `drop`: it must not block, and must not panic.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use blossom_layers::body::{End, ReqBody, Tee};
+    /// # use http_body_util::BodyExt;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let taken = Cell::new(None);
+    /// let body = Tee::new(ReqBody::from("hello"), 4, |what| taken.set(Some(what)));
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello", "it passes whole");
+    /// let taken = taken.take().ok_or("it has ended")?;
+    /// assert_eq!((taken.end, taken.recording), (End::Complete, None));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(inner: B, limit_bytes: usize, done: F) -> Self {
         let recorder = Recorder {
             recording: Some(Recording::default()),

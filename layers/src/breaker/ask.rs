@@ -3,6 +3,17 @@ use http::Request;
 use crate::types::{ByStatus, Class, Classify, Partition, PartitionKey, Reply};
 
 /// A circuit for each authority, and one for all requests without any.
+///
+/// ```
+/// use blossom_layers::{breaker::ByAuthority, types::Partition};
+/// use http::Request;
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// let request = Request::get("https://example.com/chat").body(())?;
+/// assert_eq!(ByAuthority.partition(&request), Some("example.com".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ByAuthority;
 
@@ -14,6 +25,15 @@ impl<B> Partition<B> for ByAuthority {
 }
 
 /// As [`ByStatus`], but 429 says nothing: an upstream that bids one caller wait is well.
+///
+/// ```
+/// use blossom_layers::{breaker::ByHealth, types::{Class, Classify, Reply}};
+/// use http::StatusCode;
+///
+/// let class = |status| ByHealth.classify(&Reply::ended(status));
+/// assert_eq!(class(StatusCode::TOO_MANY_REQUESTS), Class::Ignored);
+/// assert_eq!(class(StatusCode::BAD_GATEWAY), Class::Transient);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ByHealth;
 

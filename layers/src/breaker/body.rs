@@ -17,6 +17,23 @@ use crate::{
 
 pin_project! {
     /// Response body of [`Breaker`](super::Breaker).
+    ///
+    /// ```
+    /// use blossom_layers::{breaker::{BreakerLayer, ByHealth, ResponseBody}, test_util::*};
+    /// use http_body_util::BodyExt;
+    /// # use http::Request;
+    /// # use tower::{Layer, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let inner = ScriptedService::once(ScriptedBody::new().data("hello"));
+    /// let service = BreakerLayer::new().layer(inner);
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// let body: ResponseBody<ScriptedBody, ByHealth> = response.into_body();
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseBody<R, C> {
         #[pin]
         inner: R,

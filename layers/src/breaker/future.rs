@@ -24,6 +24,26 @@ use crate::{
 
 pin_project! {
     /// Response future of [`Breaker`](super::Breaker).
+    ///
+    /// ```
+    /// use blossom_layers::{
+    ///     breaker::{BreakerLayer, ByHealth, ResponseFuture},
+    ///     test_util::ScriptedService,
+    /// };
+    /// # use http::Request;
+    /// # use tower::{Layer, Service};
+    ///
+    /// /// What a breaker over a service `S` answers with.
+    /// type Answer<S> = ResponseFuture<S, Request<()>, <S as Service<Request<()>>>::Future, ByHealth>;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut service = BreakerLayer::new().layer(ScriptedService::default());
+    /// let answer: Answer<ScriptedService> = service.call(Request::new(()));
+    /// assert_eq!(answer.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<S, Q, F, C> {
         #[pin]
         state: State<S, Q, F, C>,

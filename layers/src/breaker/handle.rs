@@ -75,6 +75,15 @@ impl BreakerHandle {
     }
 
     /// The circuit of a part. One that has seen no call is closed.
+    ///
+    /// ```
+    /// # use blossom_layers::breaker::{BreakerLayer, CircuitState};
+    /// let handle = BreakerLayer::new().handle();
+    /// let model = "slow-model".into();
+    /// assert_eq!(handle.snapshot(&model).state, CircuitState::Closed);
+    /// handle.trip(&model);
+    /// assert!(handle.snapshot(&model).retry_after.is_some());
+    /// ```
     #[must_use]
     pub fn snapshot(&self, partition: &PartitionKey) -> Snapshot {
         self.circuits
@@ -85,6 +94,15 @@ impl BreakerHandle {
     }
 
     /// All circuits, in the order of their names.
+    ///
+    /// ```
+    /// # use blossom_layers::breaker::BreakerLayer;
+    /// let handle = BreakerLayer::new().handle();
+    /// handle.trip(&"b".into());
+    /// handle.trip(&"a".into());
+    /// let names: Vec<_> = handle.snapshots().into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["a".into(), "b".into()]);
+    /// ```
     #[must_use]
     pub fn snapshots(&self) -> Vec<(PartitionKey, Snapshot)> {
         let now = Instant::now();
@@ -95,6 +113,13 @@ impl BreakerHandle {
     }
 
     /// How many circuits do so now.
+    ///
+    /// ```
+    /// # use blossom_layers::breaker::{BreakerLayer, CircuitState};
+    /// let handle = BreakerLayer::new().handle();
+    /// handle.trip(&"slow-model".into());
+    /// assert_eq!(handle.count(CircuitState::Open), 1);
+    /// ```
     #[must_use]
     pub fn count(&self, state: CircuitState) -> usize {
         self.circuits.count(state)
@@ -102,6 +127,13 @@ impl BreakerHandle {
 
     /// Opens the circuit of a part, as too many failures would: after the time that the rules say it is
     /// tried again.
+    ///
+    /// ```
+    /// # use blossom_layers::breaker::{BreakerLayer, CircuitState};
+    /// let handle = BreakerLayer::new().handle();
+    /// handle.trip(&"slow-model".into());
+    /// assert_eq!(handle.snapshot(&"slow-model".into()).state, CircuitState::Open);
+    /// ```
     pub fn trip(&self, partition: &PartitionKey) {
         if let Some(circuit) = self.circuits.get_or_create(partition, &self.rules) {
             circuit.trip(Instant::now());
@@ -109,6 +141,14 @@ impl BreakerHandle {
     }
 
     /// Closes the circuit of a part, and forgets its failures.
+    ///
+    /// ```
+    /// # use blossom_layers::breaker::{BreakerLayer, CircuitState};
+    /// let handle = BreakerLayer::new().handle();
+    /// handle.trip(&"slow-model".into());
+    /// handle.reset(&"slow-model".into());
+    /// assert_eq!(handle.snapshot(&"slow-model".into()).state, CircuitState::Closed);
+    /// ```
     pub fn reset(&self, partition: &PartitionKey) {
         if let Some(circuit) = self.circuits.get(partition) {
             circuit.reset();

@@ -17,6 +17,22 @@ use crate::{BoxError, body::ReqBody};
 
 pin_project! {
     /// Response future of [`Buffer`](super::Buffer).
+    ///
+    /// ```
+    /// use blossom_layers::{buffer::{BufferLayer, ResponseFuture}, test_util::*};
+    /// # use http::Request;
+    /// # use tower::{Layer, Service, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut service = BufferLayer::new().layer(ScriptedService::default());
+    /// let request = Request::new(ScriptedBody::new().data("hello"));
+    /// let ready = ServiceExt::<Request<ScriptedBody>>::ready(&mut service).await?;
+    /// let answer: ResponseFuture<ScriptedService, ScriptedBody> = ready.call(request);
+    /// assert_eq!(answer.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<ReqBody>>,

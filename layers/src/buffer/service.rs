@@ -33,6 +33,19 @@ pub struct Buffer<S> {
 
 impl<S> Buffer<S> {
     /// Wraps `inner`, and keeps bodies of up to `max_request_bytes`.
+    ///
+    /// ```
+    /// # use blossom_layers::{buffer::Buffer, test_util::{ScriptedBody, ScriptedService}};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let service = Buffer::new(ScriptedService::default(), 64 * 1024);
+    /// let request = Request::new(ScriptedBody::new().data("hello"));
+    /// assert_eq!(service.oneshot(request).await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S, max_request_bytes: usize) -> Self {
         Self {
             inner,

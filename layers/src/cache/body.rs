@@ -44,6 +44,25 @@ pub(super) fn stored_response<B>(
 
 pin_project! {
     /// Response body of [`Cache`](super::Cache).
+    ///
+    /// ```
+    /// use blossom_layers::cache::{CacheLayer, ResponseBody};
+    /// # use blossom_layers::cache::{key::CanonicalKey, tier::MemoryTier};
+    /// # use blossom_layers::{body::ReqBody, test_util::*, types::Scope};
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt;
+    /// # use tower::{Layer, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let layer = CacheLayer::new(MemoryTier::new(1 << 20), CanonicalKey::new(), Scope::shared());
+    /// let service = layer.layer(ScriptedService::once(ScriptedBody::new().data("hello")));
+    /// let response = service.oneshot(Request::new(ReqBody::empty())).await?;
+    /// let body: ResponseBody<ScriptedBody> = response.into_body();
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseBody<R> {
         #[pin]
         kind: Kind<R>,

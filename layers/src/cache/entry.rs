@@ -56,6 +56,15 @@ pub struct Entry {
 
 impl Entry {
     /// An empty reply with status 200, stored at `now`, that is never fresh.
+    ///
+    /// ```
+    /// # use std::time::Instant;
+    /// # use blossom_layers::{cache::{Entry, Freshness}, types::{CacheKey, Owner, ScopeDigest}};
+    /// let now = Instant::now();
+    /// let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert_eq!(entry.status(), 200);
+    /// assert_eq!(entry.freshness(now), Freshness::Dead, "it has no lifetime yet");
+    /// ```
     #[must_use]
     pub fn new(key: CacheKey, scope: ScopeDigest, now: Instant) -> Self {
         Self::of(key, scope, now, Arc::default(), None)
@@ -86,6 +95,15 @@ impl Entry {
     }
 
     /// The head of the reply.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// # use http::{HeaderMap, StatusCode};
+    /// let entry = entry.head(StatusCode::NOT_FOUND, HeaderMap::new());
+    /// assert_eq!(entry.status(), 404);
+    /// ```
     #[must_use]
     pub fn head(mut self, status: StatusCode, headers: HeaderMap) -> Self {
         self.status = status;
@@ -98,6 +116,16 @@ impl Entry {
     /// Frames usually are parts of larger buffers, which they keep alive. A body of up to 64 KiB is
     /// therefore copied into one buffer of its length, with its frames where they were, so that the
     /// entry takes the memory that it says.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use blossom_layers::{body::Recording, cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let mut recording = Recording::default();
+    /// recording.push("hello".into());
+    /// assert_eq!(entry.recording(Arc::new(recording)).body().frames(), ["hello"]);
+    /// ```
     #[must_use]
     pub fn recording(mut self, recording: Arc<Recording>) -> Self {
         let mut recording = Arc::unwrap_or_clone(recording);
@@ -114,6 +142,16 @@ impl Entry {
     }
 
     /// What was learnt from the reply.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, Record, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let mut record = Record::default();
+    /// record.model = Some("small".into());
+    /// let entry = entry.record(record);
+    /// assert_eq!(entry.learnt().record().model.as_deref(), Some("small"));
+    /// ```
     #[must_use]
     pub fn record(self, record: Record) -> Self {
         self.outcome(record.into())
@@ -121,6 +159,15 @@ impl Entry {
 
     /// What was learnt from the reply, as the handle that whoever gets the reply is given too. It
     /// must be final.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Outcome, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let outcome = Outcome::new();
+    /// outcome.update(|record| record.complete = true);
+    /// assert!(entry.outcome(outcome).learnt().complete());
+    /// ```
     #[must_use]
     pub fn outcome(mut self, outcome: Outcome) -> Self {
         self.tokens = tokens(&outcome);
@@ -129,6 +176,15 @@ impl Entry {
     }
 
     /// How long it may be used. Zero unless told otherwise.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::{cache::{Entry, Freshness, Lifetime}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// assert_eq!(entry.freshness(now), Freshness::Fresh);
+    /// ```
     #[must_use]
     pub const fn lifetime(mut self, lifetime: Lifetime) -> Self {
         self.lifetime = lifetime;
@@ -136,6 +192,15 @@ impl Entry {
     }
 
     /// How old the reply was when it was stored, as its `Age` header says. Zero unless told otherwise.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let entry = entry.age_then(Duration::from_secs(30));
+    /// assert_eq!(entry.age(now), Duration::from_secs(30));
+    /// ```
     #[must_use]
     pub const fn age_then(mut self, age: Duration) -> Self {
         self.age_then = age;
@@ -144,6 +209,14 @@ impl Entry {
 
     /// The generation of the tier when the reply was asked for. Zero unless told otherwise: an entry
     /// of generation zero does not survive any invalidation that covers it.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::{Entry, Generation}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let entry = entry.generation(Generation::new(3));
+    /// assert_eq!(entry.stored_generation().number(), 3);
+    /// ```
     #[must_use]
     pub const fn generation(mut self, generation: Generation) -> Self {
         self.generation = generation;
@@ -151,6 +224,14 @@ impl Entry {
     }
 
     /// Adds a tag by which it can be invalidated.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let entry = entry.tag("faq").tag("team-a");
+    /// assert!(entry.tags().eq(["faq", "team-a"]));
+    /// ```
     #[must_use]
     pub fn tag(mut self, tag: &str) -> Self {
         self.tags.push(tag.into());
@@ -158,30 +239,67 @@ impl Entry {
     }
 
     /// Which request it answers.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert_eq!(entry.key(), &CacheKey::new([1; 32]));
+    /// ```
     #[must_use]
     pub const fn key(&self) -> &CacheKey {
         &self.key
     }
 
     /// Whose it is.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert_eq!(entry.scope(), &ScopeDigest::of(Owner::Shared));
+    /// ```
     #[must_use]
     pub const fn scope(&self) -> &ScopeDigest {
         &self.scope
     }
 
     /// The generation that it was stored with.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert_eq!(entry.stored_generation().number(), 0);
+    /// ```
     #[must_use]
     pub const fn stored_generation(&self) -> Generation {
         self.generation
     }
 
     /// When it was stored, or read back from where it was kept.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert_eq!(entry.stored_at(), now);
+    /// ```
     #[must_use]
     pub const fn stored_at(&self) -> Instant {
         self.stored_at
     }
 
     /// When it stops being fresh; `None` if never.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::{cache::{Entry, Lifetime}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// assert_eq!(entry.fresh_until(), Some(now + Duration::from_secs(60)));
+    /// ```
     #[must_use]
     pub fn fresh_until(&self) -> Option<Instant> {
         let left = self.lifetime.fresh_for.saturating_sub(self.age_then);
@@ -189,35 +307,79 @@ impl Entry {
     }
 
     /// How long it may be used.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::{cache::{Entry, Lifetime}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// assert_eq!(entry.lifetimes().fresh_for, Duration::from_secs(60));
+    /// ```
     #[must_use]
     pub const fn lifetimes(&self) -> &Lifetime {
         &self.lifetime
     }
 
     /// Its tags.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert!(entry.tag("faq").tags().eq(["faq"]));
+    /// ```
     pub fn tags(&self) -> impl ExactSizeIterator<Item = &str> {
         self.tags.iter().map(AsRef::as_ref)
     }
 
     /// The status of the reply.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert_eq!(entry.status(), 200, "unless told otherwise");
+    /// ```
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The headers of the reply.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert!(entry.headers().is_empty(), "unless told otherwise");
+    /// ```
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
     /// The body of the reply.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert_eq!(entry.body().len_bytes(), 0, "unless told otherwise");
+    /// ```
     #[must_use]
     pub const fn body(&self) -> &Arc<Recording> {
         &self.recording
     }
 
     /// What was learnt from the reply, final.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert!(!entry.learnt().complete(), "nothing was learnt");
+    /// ```
     #[must_use]
     pub const fn learnt(&self) -> &Outcome {
         &self.outcome
@@ -229,6 +391,14 @@ impl Entry {
     }
 
     /// How old the reply is. Never less than it was when it was stored.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// assert_eq!(entry.age(now + Duration::from_secs(5)), Duration::from_secs(5));
+    /// ```
     #[must_use]
     pub fn age(&self, now: Instant) -> Duration {
         self.age_then
@@ -236,6 +406,18 @@ impl Entry {
     }
 
     /// Whether it may be used at `now`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::{cache::{Entry, Freshness, Lifetime}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let minute = Duration::from_secs(60);
+    /// let entry = entry.lifetime(Lifetime::new(minute).stale_for(minute));
+    /// assert_eq!(entry.freshness(now), Freshness::Fresh);
+    /// assert_eq!(entry.freshness(now + minute), Freshness::Stale);
+    /// assert_eq!(entry.freshness(now + minute * 2), Freshness::Dead);
+    /// ```
     #[must_use]
     pub fn freshness(&self, now: Instant) -> Freshness {
         let Lifetime {
@@ -255,6 +437,14 @@ impl Entry {
 
     /// The bytes of memory that it takes: body, head, trailers, tags, key, and what each part costs
     /// to keep.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::Entry, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let now = std::time::Instant::now();
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+    /// let empty = entry.weight();
+    /// assert!(entry.tag("faq").weight() > empty);
+    /// ```
     #[must_use]
     pub fn weight(&self) -> usize {
         let body = &self.recording;
@@ -292,6 +482,16 @@ fn headers_weight(headers: &HeaderMap) -> usize {
 }
 
 /// How long an [`Entry`] may be used.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::cache::Lifetime;
+///
+/// let lifetime = Lifetime::new(Duration::from_secs(60)).stale_for(Duration::from_secs(600));
+/// assert_eq!(lifetime.total(), Duration::from_secs(660));
+/// assert_eq!(lifetime.idle_for, None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Lifetime {
@@ -306,6 +506,12 @@ pub struct Lifetime {
 
 impl Lifetime {
     /// Fresh for so long, then of no use. `Duration::MAX` is for ever.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::cache::Lifetime;
+    /// assert_eq!(Lifetime::new(Duration::MAX).stale_for, Duration::ZERO);
+    /// ```
     #[must_use]
     pub const fn new(fresh_for: Duration) -> Self {
         Self {
@@ -316,6 +522,13 @@ impl Lifetime {
     }
 
     /// Lets it be used stale for so long after that.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::cache::Lifetime;
+    /// let lifetime = Lifetime::new(Duration::from_secs(60)).stale_for(Duration::from_secs(600));
+    /// assert_eq!(lifetime.stale_for, Duration::from_secs(600));
+    /// ```
     #[must_use]
     pub const fn stale_for(mut self, stale_for: Duration) -> Self {
         self.stale_for = stale_for;
@@ -323,6 +536,13 @@ impl Lifetime {
     }
 
     /// Ends it when nobody has asked for it so long.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::cache::Lifetime;
+    /// let lifetime = Lifetime::new(Duration::MAX).idle_for(Duration::from_secs(600));
+    /// assert_eq!(lifetime.idle_for, Some(Duration::from_secs(600)));
+    /// ```
     #[must_use]
     pub const fn idle_for(mut self, idle_for: Duration) -> Self {
         self.idle_for = Some(idle_for);
@@ -330,6 +550,13 @@ impl Lifetime {
     }
 
     /// How long it can be used at most.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::cache::Lifetime;
+    /// let lifetime = Lifetime::new(Duration::from_secs(60)).stale_for(Duration::from_secs(30));
+    /// assert_eq!(lifetime.total(), Duration::from_secs(90));
+    /// ```
     #[must_use]
     pub const fn total(&self) -> Duration {
         self.fresh_for.saturating_add(self.stale_for)
@@ -337,6 +564,18 @@ impl Lifetime {
 }
 
 /// Whether an [`Entry`] may be used.
+///
+/// ```
+/// use blossom_layers::cache::{Entry, Freshness, Lifetime};
+/// # use blossom_layers::types::{CacheKey, Owner, ScopeDigest};
+/// # use std::time::{Duration, Instant};
+///
+/// # let now = Instant::now();
+/// # let entry = Entry::new(CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared), now);
+/// let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+/// assert_eq!(entry.freshness(now), Freshness::Fresh);
+/// assert_eq!(entry.freshness(now + Duration::from_secs(60)), Freshness::Dead);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Freshness {

@@ -27,6 +27,26 @@ use crate::{
 
 pin_project! {
     /// Response future of [`Cache`](super::Cache).
+    ///
+    /// ```
+    /// use blossom_layers::cache::{CacheLayer, ResponseFuture};
+    /// # use blossom_layers::cache::{key::CanonicalKey, tier::MemoryTier};
+    /// # use blossom_layers::{body::ReqBody, test_util::*, types::Scope};
+    /// # use http::Request;
+    /// # use tower::{Layer, Service};
+    ///
+    /// /// What a cache over a service `S` answers with.
+    /// type Answer<S> = ResponseFuture<S, ReqBody, <S as Service<Request<ReqBody>>>::Future>;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let layer = CacheLayer::new(MemoryTier::new(1 << 20), CanonicalKey::new(), Scope::shared());
+    /// let mut service = layer.layer(ScriptedService::default());
+    /// let answer: Answer<ScriptedService> = service.call(Request::new(ReqBody::empty()));
+    /// assert_eq!(answer.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<S, B, F> {
         #[pin]
         state: State<S, B, F>,

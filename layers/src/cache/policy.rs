@@ -10,6 +10,24 @@ use super::Lifetime;
 use crate::directives::Directives;
 
 /// What a [`CachePolicy`] says of a reply.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::cache::{ByDirectives, CachePolicy, Lifetime, Storage};
+/// use http::Response;
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// let storage = |said| {
+///     let (head, _) = Response::builder().header("cache-control", said).body(())?.into_parts();
+///     Ok::<_, http::Error>(CachePolicy::<()>::reply(&ByDirectives::new(), &head))
+/// };
+/// assert_eq!(storage("max-age=60")?, Storage::For(Lifetime::new(Duration::from_secs(60))));
+/// assert_eq!(storage("public")?, Storage::Unsaid);
+/// assert_eq!(storage("no-store")?, Storage::Never);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Storage {
@@ -47,9 +65,26 @@ pub enum Storage {
 /// ```
 pub trait CachePolicy<B> {
     /// Whether the reply to `request` may be stored, as far as the request says. Asked on a miss.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::{ByDirectives, CachePolicy};
+    /// # use http::Request;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// assert!(ByDirectives::new().request(&Request::get("/models").body(())?));
+    /// assert!(!ByDirectives::new().request(&Request::post("/chat").body(())?));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn request(&self, request: &Request<B>) -> bool;
 
     /// Whether and for how long the reply with this head may be stored.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::{ByDirectives, CachePolicy, Storage};
+    /// # use http::Response;
+    /// let (head, _) = Response::new(()).into_parts();
+    /// assert_eq!(CachePolicy::<()>::reply(&ByDirectives::new(), &head), Storage::Unsaid);
+    /// ```
     fn reply(&self, head: &Parts) -> Storage;
 }
 
@@ -63,6 +98,19 @@ pub trait CachePolicy<B> {
 /// `s-maxage`, `max-age` and `Expires` say how long, in that order; a reply with none of them leaves
 /// it to the layer. `no-cache` is as `no-store`, since replies are not revalidated.
 ///
+/// ```
+/// use blossom_layers::cache::{ByDirectives, CachePolicy};
+/// use http::Request;
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// let seeded = |request: &Request<()>| request.headers().contains_key("x-seed");
+/// let policy = ByDirectives::new().deterministic(seeded);
+/// assert!(policy.request(&Request::post("/chat").header("x-seed", 7).body(())?));
+/// assert!(!policy.request(&Request::post("/chat").body(())?));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// [RFC 9111]: https://www.rfc-editor.org/rfc/rfc9111
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ByDirectives<D = Unknown> {
@@ -70,12 +118,48 @@ pub struct ByDirectives<D = Unknown> {
 }
 
 /// Nothing is known of replies to requests that are not GET or HEAD.
+///
+/// ```
+/// use blossom_layers::cache::{Deterministic, Unknown};
+/// use http::Request;
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// assert!(!Unknown::default().deterministic(&Request::post("/chat").body(())?));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unknown(());
 
 /// Whether a request that is not GET or HEAD has but one answer. Implemented for closures.
+///
+/// ```
+/// use blossom_layers::cache::Deterministic;
+/// use http::Request;
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// /// Vectors of a text are always the same.
+/// struct Embeddings;
+///
+/// impl<B> Deterministic<B> for Embeddings {
+///     fn deterministic(&self, request: &Request<B>) -> bool {
+///         request.uri().path() == "/embeddings"
+///     }
+/// }
+///
+/// assert!(Embeddings.deterministic(&Request::post("/embeddings").body(())?));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Deterministic<B> {
     /// Whether the same request would get the same answer.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::Deterministic;
+    /// # use http::Request;
+    /// let always = |_: &Request<()>| true;
+    /// assert!(always.deterministic(&Request::new(())));
+    /// ```
     fn deterministic(&self, request: &Request<B>) -> bool;
 }
 
@@ -93,6 +177,15 @@ impl<B, F: Fn(&Request<B>) -> bool> Deterministic<B> for F {
 
 impl ByDirectives {
     /// Stores replies to GET and HEAD only.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::{ByDirectives, CachePolicy};
+    /// # use http::Request;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// assert!(!ByDirectives::new().request(&Request::post("/chat").body(())?));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -103,6 +196,16 @@ impl ByDirectives {
 
 impl<D> ByDirectives<D> {
     /// Stores also replies to other requests that `known` says have but one answer.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::{ByDirectives, CachePolicy};
+    /// # use http::Request;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let policy = ByDirectives::new().deterministic(|_: &Request<()>| true);
+    /// assert!(policy.request(&Request::post("/chat").body(())?));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn deterministic<E>(self, known: E) -> ByDirectives<E> {
         ByDirectives {

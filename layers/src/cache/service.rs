@@ -29,6 +29,23 @@ use crate::{
 /// Answers again what has been answered before.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::cache::{Cache, CacheLayer};
+/// # use blossom_layers::cache::{key::CanonicalKey, tier::MemoryTier};
+/// # use blossom_layers::{body::ReqBody, test_util::*, types::Scope};
+/// # use http::Request;
+/// # use tower::{Layer, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let layer = CacheLayer::new(MemoryTier::new(1 << 20), CanonicalKey::new(), Scope::shared());
+/// let service: Cache<_, CanonicalKey> = layer.layer(ScriptedService::default());
+/// let response = service.oneshot(Request::new(ReqBody::empty())).await?;
+/// assert_eq!(response.headers()["cache-status"], "blossom; fwd=uri-miss");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Cache<S, K, P = ByDirectives> {
     // In one piece: each call has a clone of the stack, of which a hit needs nothing below this.
     core: Arc<Core<S, K, P>>,

@@ -49,6 +49,15 @@ pub struct CacheStats {
 }
 
 /// Requests that were not for the cache, by reason.
+///
+/// ```
+/// use blossom_layers::cache::Bypassed;
+///
+/// let mut bypassed = Bypassed::default();
+/// bypassed.no_key = 2;
+/// bypassed.partial = 1;
+/// assert_eq!(bypassed.total(), 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Bypassed {
@@ -66,6 +75,14 @@ pub struct Bypassed {
 
 impl Bypassed {
     /// All reasons together.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::Bypassed;
+    /// let mut bypassed = Bypassed::default();
+    /// bypassed.no_owner = 1;
+    /// bypassed.no_store = 2;
+    /// assert_eq!(bypassed.total(), 3);
+    /// ```
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.no_key + self.no_owner + self.no_store + self.partial + self.panicked
@@ -74,12 +91,26 @@ impl Bypassed {
 
 impl CacheStats {
     /// All requests.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::CacheStats;
+    /// let mut stats = CacheStats::default();
+    /// (stats.hits, stats.misses, stats.bypassed.no_key) = (3, 1, 1);
+    /// assert_eq!(stats.requests(), 5);
+    /// ```
     #[must_use]
     pub const fn requests(&self) -> u64 {
         self.hits + self.stale + self.misses + self.coalesced + self.bypassed.total()
     }
 
     /// Calls of the upstream that were not made.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::CacheStats;
+    /// let mut stats = CacheStats::default();
+    /// (stats.hits, stats.coalesced) = (3, 2);
+    /// assert_eq!(stats.calls_saved(), 5);
+    /// ```
     #[must_use]
     pub const fn calls_saved(&self) -> u64 {
         self.hits + self.coalesced
@@ -87,6 +118,13 @@ impl CacheStats {
 
     /// How many percent of the requests that were for the cache it answered, fresh or stale; 0 if
     /// there were none.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::CacheStats;
+    /// let mut stats = CacheStats::default();
+    /// (stats.hits, stats.misses) = (3, 1);
+    /// assert_eq!(stats.hit_rate(), 75.0);
+    /// ```
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
         let asked = self.requests() - self.bypassed.total();

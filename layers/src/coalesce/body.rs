@@ -12,6 +12,24 @@ use crate::{BoxError, flight::Ride};
 
 pin_project! {
     /// Response body of [`Coalesce`](super::Coalesce).
+    ///
+    /// ```
+    /// use blossom_layers::coalesce::{CoalesceLayer, ResponseBody};
+    /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, test_util::*, types::Scope};
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt;
+    /// # use tower::{Layer, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let inner = ScriptedService::once(ScriptedBody::new().data("hello"));
+    /// let service = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a")).layer(inner);
+    /// let response = service.oneshot(Request::new(ReqBody::empty())).await?;
+    /// let body: ResponseBody<ScriptedBody> = response.into_body();
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct ResponseBody<R> {
         #[pin]

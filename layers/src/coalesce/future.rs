@@ -18,6 +18,25 @@ use crate::{
 
 pin_project! {
     /// Response future of [`Coalesce`](super::Coalesce).
+    ///
+    /// ```
+    /// use blossom_layers::coalesce::{CoalesceLayer, ResponseFuture};
+    /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, test_util::*, types::Scope};
+    /// # use http::Request;
+    /// # use tower::{Layer, Service};
+    ///
+    /// /// What equal requests to a service `S` wait for.
+    /// type Answer<S> = ResponseFuture<S, ReqBody, <S as Service<Request<ReqBody>>>::Future>;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a"));
+    /// let mut service = layer.layer(ScriptedService::default());
+    /// let answer: Answer<ScriptedService> = service.call(Request::new(ReqBody::empty()));
+    /// assert_eq!(answer.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<S, B, F> {
         #[pin]
         call: Call<S, B, F, Courtesy>,

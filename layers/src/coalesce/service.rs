@@ -20,6 +20,21 @@ use crate::{
 /// Lets equal requests in flight share one call.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::coalesce::{Coalesce, CoalesceLayer};
+/// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, test_util::*, types::Scope};
+/// # use http::Request;
+/// # use tower::{Layer, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a"));
+/// let service: Coalesce<ScriptedService, CanonicalKey> = layer.layer(ScriptedService::default());
+/// assert_eq!(service.oneshot(Request::new(ReqBody::empty())).await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Coalesce<S, P> {
     inner: S,

@@ -14,6 +14,30 @@
 //! - A failure is shared: [`Shared`] for many, the error itself for a sole reader. A panic is
 //!   [`Panicked`] for all who wait, and the key is free.
 //! - When the last reader leaves, the upstream is cancelled, or read to its end in the background.
+//!
+//! # Example
+//!
+//! ```
+//! use blossom_layers::{coalesce::CoalesceLayer, types::CacheStatus};
+//! # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, test_util::*, types::Scope};
+//! # use http::Request;
+//! # use http_body_util::BodyExt;
+//! # use tower::{Layer, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), blossom_layers::BoxError> {
+//! let inner = ScriptedService::once(ScriptedBody::new().data("hel").data("lo"));
+//! let layer = CoalesceLayer::new(CanonicalKey::new(), Scope::fixed("team-a"));
+//! let service = layer.layer(inner.clone());
+//! # let ask = || service.clone().oneshot(Request::new(ReqBody::empty()));
+//! let (leader, follower) = tokio::try_join!(ask(), ask())?;
+//! drop(leader);
+//! assert_eq!(follower.extensions().get(), Some(&CacheStatus::Coalesced));
+//! assert_eq!(follower.collect().await?.to_bytes(), "hello", "the others go on");
+//! assert_eq!(inner.calls(), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod board;
 mod call;

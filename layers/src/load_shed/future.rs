@@ -12,6 +12,24 @@ use crate::BoxError;
 
 pin_project! {
     /// Response future of [`LoadShed`](super::LoadShed).
+    ///
+    /// ```
+    /// use blossom_layers::{load_shed::{LoadShedLayer, ResponseFuture}, test_util::ScriptedService};
+    /// # use http::Request;
+    /// # use tower::{Layer, Service, ServiceExt};
+    ///
+    /// /// What a service `S` answers with, if it is asked at all.
+    /// type Answer<S> = ResponseFuture<<S as Service<Request<()>>>::Future>;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut service = LoadShedLayer::new().layer(ScriptedService::default());
+    /// let ready = ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let answer: Answer<ScriptedService> = ready.call(Request::new(()));
+    /// assert_eq!(answer.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<F> {
         #[pin]
         state: State<F>,

@@ -22,6 +22,19 @@ pub struct LoadShedLayer {
 
 impl LoadShedLayer {
     /// A layer that refuses while the inner service is not ready.
+    ///
+    /// ```
+    /// # use blossom_layers::{load_shed::{LoadShedLayer, Overloaded}, test_util::ScriptedService};
+    /// # use http::Request;
+    /// # use tower::{ServiceBuilder, ServiceExt};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let builder = ServiceBuilder::new().layer(LoadShedLayer::new()).concurrency_limit(0);
+    /// let error = builder.service(ScriptedService::default()).oneshot(Request::new(())).await;
+    /// assert!(error.is_err_and(|error| error.is::<Overloaded>()), "it is never ready");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()

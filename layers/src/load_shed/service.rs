@@ -28,6 +28,18 @@ pub struct LoadShed<S> {
 
 impl<S> LoadShed<S> {
     /// Wraps `inner`. It shares what it learns with its clones only.
+    ///
+    /// ```
+    /// # use blossom_layers::{load_shed::LoadShed, test_util::ScriptedService};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let service = LoadShed::new(ScriptedService::default());
+    /// assert_eq!(service.oneshot(Request::new(())).await?.status(), 200, "it is ready");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(inner: S) -> Self {
         Self::with_mean(inner, Arc::default())
     }

@@ -14,6 +14,30 @@ use crate::{
 };
 
 /// Response body of [`Observe`](super::Observe).
+///
+/// ```
+/// use blossom_layers::observe::{ObserveLayer, ResponseBody};
+/// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Record, Watch}};
+/// # use bytes::Bytes;
+/// # use http::{Request, response::Parts};
+/// # use http_body_util::BodyExt;
+/// # use tower::{Layer, ServiceExt};
+/// # struct Note;
+/// # impl Watch for Note {
+/// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }
+/// #     fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> { None }
+/// # }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let inner = ScriptedService::once(ScriptedBody::new().data("hello"));
+/// let service = ObserveLayer::new(|_: &Parts| Some(Note)).layer(inner);
+/// let response = service.oneshot(Request::new(())).await?;
+/// let body: ResponseBody<ScriptedBody, Note> = response.into_body();
+/// assert_eq!(body.collect().await?.to_bytes(), "hello", "it changes nothing");
+/// # Ok(())
+/// # }
+/// ```
 pub struct ResponseBody<B, W: Watch> {
     // Boxed, since a body is moved through each layer further out: that would cost more.
     inner: Pin<Box<Guarded<B, Watching<W>>>>,

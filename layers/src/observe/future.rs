@@ -15,6 +15,33 @@ use crate::types::{Observe, Outcome};
 
 pin_project! {
     /// Response future of [`Observe`](super::Observe).
+    ///
+    /// ```
+    /// use blossom_layers::observe::{ObserveLayer, ResponseFuture};
+    /// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Outcome, Record, Watch}};
+    /// # use bytes::Bytes;
+    /// # use http::{Request, response::Parts};
+    /// # use tower::{Layer, Service, ServiceExt};
+    /// # struct Note;
+    /// # impl Watch for Note {
+    /// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }
+    /// #     fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> { None }
+    /// # }
+    ///
+    /// /// What a service `S` answers with, watched by a policy `P`.
+    /// type Answer<S, P> = ResponseFuture<<S as Service<Request<()>>>::Future, P>;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// type Policy = fn(&Parts) -> Option<Note>;
+    /// let policy: Policy = |_| Some(Note);
+    /// let mut service = ObserveLayer::new(policy).layer(ScriptedService::default());
+    /// let ready = ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let answer: Answer<ScriptedService, Policy> = ready.call(Request::new(()));
+    /// assert!(answer.await?.extensions().get::<Outcome>().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<F, P> {
         #[pin]
         response: F,

@@ -13,6 +13,29 @@ use crate::types;
 /// Watches each response body once and publishes what became of it.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// use blossom_layers::observe::{Observe, ObserveLayer};
+/// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Outcome, Record, Watch}};
+/// # use bytes::Bytes;
+/// # use http::{Request, response::Parts};
+/// # use tower::{Layer, ServiceExt};
+/// # struct Note;
+/// # impl Watch for Note {
+/// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }
+/// #     fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> { None }
+/// # }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let policy: fn(&Parts) -> Option<Note> = |_| Some(Note);
+/// let inner = ScriptedService::default();
+/// let service: Observe<_, fn(&Parts) -> Option<Note>> = ObserveLayer::new(policy).layer(inner);
+/// let response = service.oneshot(Request::new(())).await?;
+/// assert!(response.extensions().get::<Outcome>().is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Observe<S, P> {
     inner: S,
@@ -21,6 +44,26 @@ pub struct Observe<S, P> {
 
 impl<S, P> Observe<S, P> {
     /// Wraps `inner`.
+    ///
+    /// ```
+    /// # use blossom_layers::observe::Observe;
+    /// # use blossom_layers::{body::End, test_util::*, types::{Deferred, Outcome, Record, Watch}};
+    /// # use bytes::Bytes;
+    /// # use http::{Request, response::Parts};
+    /// # use tower::ServiceExt;
+    /// # struct Note;
+    /// # impl Watch for Note {
+    /// #     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool { !data.is_empty() }
+    /// #     fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> { None }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let service = Observe::new(ScriptedService::default(), |_: &Parts| Some(Note));
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// assert!(response.extensions().get::<Outcome>().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S, policy: P) -> Self {
         Self { inner, policy }
     }

@@ -12,6 +12,22 @@ use crate::BoxError;
 
 pin_project! {
     /// Response body of [`Respond`](super::Respond): the inner service's, or an answer of its own.
+    ///
+    /// ```
+    /// use blossom_layers::{respond::{RespondLayer, ResponseBody}, test_util::*};
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt;
+    /// # use tower::{Layer, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let service = RespondLayer::new().layer(ScriptedService::new([Step::Fail("a secret")]));
+    /// let body: ResponseBody<ScriptedBody> = service.oneshot(Request::new(())).await?.into_body();
+    /// let text = String::from_utf8(body.collect().await?.to_bytes().into())?;
+    /// assert!(text.starts_with('{') && !text.contains("a secret"), "an answer of its own");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

@@ -16,6 +16,27 @@ use crate::BoxError;
 
 pin_project! {
     /// Response future of [`Respond`](super::Respond).
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use blossom_layers::{respond::{RespondLayer, ResponseFuture}, test_util::*};
+    /// # use http::Request;
+    /// # use tower::{Layer, Service, ServiceExt};
+    ///
+    /// /// What a service `S` answers with, come what may.
+    /// type Answer<S> = ResponseFuture<<S as Service<Request<()>>>::Future>;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut service = RespondLayer::new().layer(ScriptedService::new([Step::Fail("down")]));
+    /// let ready = ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let answer: Answer<ScriptedService> = ready.call(Request::new(()));
+    /// let Ok::<_, Infallible>(response) = answer.await;
+    /// assert_eq!(response.status(), 500);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

@@ -18,6 +18,19 @@ pub struct RespondLayer(());
 
 impl RespondLayer {
     /// A layer that answers by the table of the [module](super).
+    ///
+    /// ```
+    /// # use blossom_layers::{respond::RespondLayer, test_util::{ScriptedService, Step}};
+    /// # use http::Request;
+    /// # use tower::{Layer, ServiceExt};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let service = RespondLayer::new().layer(ScriptedService::new([Step::Fail("down")]));
+    /// let Ok(response) = service.oneshot(Request::new(())).await;
+    /// assert_eq!(response.status(), 500, "anything that is no refusal of ours");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self(())

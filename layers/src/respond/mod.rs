@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | `Timeout` | 504 | 4 `DEADLINE_EXCEEDED` |
 //! | `Overloaded`, `Unavailable` | 503 | 14 `UNAVAILABLE` |
-//! | `RateLimited` | 429 | 8 `RESOURCE_EXHAUSTED` |
+//! | `RateLimited`, `Spent` | 429 | 8 `RESOURCE_EXHAUSTED` |
 //! | `TooLarge` | 413 | 8 `RESOURCE_EXHAUSTED` |
 //! | anything else | 500 | 13 `INTERNAL` |
 //!

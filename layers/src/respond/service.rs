@@ -28,6 +28,19 @@ pub struct Respond<S> {
 
 impl<S> Respond<S> {
     /// Wraps `inner`.
+    ///
+    /// ```
+    /// # use blossom_layers::{respond::Respond, test_util::{ScriptedService, Step}};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let service = Respond::new(ScriptedService::new([Step::NotReady("down")]));
+    /// let Ok(response) = service.oneshot(Request::new(())).await;
+    /// assert_eq!(response.status(), 500);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S) -> Self {
         Self {
             inner,

@@ -41,6 +41,24 @@ pub struct Decoder {
 }
 
 /// Where a stream ended.
+///
+/// ```
+/// use blossom_layers::sse::{Decoder, Ending};
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// for (stream, ending) in [
+///     ("data: 1\n\n", Ending::Clean),
+///     ("data: 1\n", Ending::InsideEvent),
+///     ("data: 1", Ending::InsideLine),
+/// ] {
+///     let mut decoder = Decoder::new();
+///     decoder.push(stream.into());
+///     while decoder.finish()?.is_some() {}
+///     assert_eq!(decoder.ending(), Some(ending));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
@@ -76,6 +94,15 @@ enum Place {
 
 impl Decoder {
     /// A decoder with the default caps.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut decoder = Decoder::new();
+    /// assert!(decoder.next_event()?.is_none(), "it wants a frame");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -99,6 +126,13 @@ impl Decoder {
     /// It bounds what is held of a line that does not end. A cap that is too small refuses events
     /// whose JSON is large, such as audio or an image inside of one; zero refuses every line that
     /// is not blank.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::{DecodeError, Decoder};
+    /// let mut decoder = Decoder::new().max_line_bytes(8);
+    /// decoder.push("data: too long\n\n".into());
+    /// assert_eq!(decoder.next_event(), Err(DecodeError::LineTooLong { limit_bytes: 8 }));
+    /// ```
     #[must_use]
     pub const fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.lines.set_max_line_bytes(bytes);
@@ -110,6 +144,13 @@ impl Decoder {
     /// A line weighs what it is long, its end not counted, and each line after the first 32 bytes
     /// more: so that many empty `data` lines are not free. Comments weigh nothing here. Zero
     /// refuses every event.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::{DecodeError, Decoder};
+    /// let mut decoder = Decoder::new().max_event_bytes(8);
+    /// decoder.push("data: 1\ndata: 2\n\n".into());
+    /// assert_eq!(decoder.next_event(), Err(DecodeError::EventTooLong { limit_bytes: 8 }));
+    /// ```
     #[must_use]
     pub const fn max_event_bytes(mut self, bytes: usize) -> Self {
         self.limits.event_bytes = bytes;
@@ -121,6 +162,13 @@ impl Decoder {
     /// It ends a stream of nothing but comments, blank lines, blocks without data and events whose
     /// data is empty. The default lets a comment of 26 bytes pass every second for eleven hours; a
     /// stream that is silent for longer needs more. Zero refuses every comment.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::{DecodeError, Decoder};
+    /// let mut decoder = Decoder::new().max_bytes_without_data(8);
+    /// decoder.push(": still there\n".into());
+    /// assert_eq!(decoder.next_event(), Err(DecodeError::NoData { limit_bytes: 8 }));
+    /// ```
     #[must_use]
     pub const fn max_bytes_without_data(mut self, bytes: usize) -> Self {
         self.limits.bytes_without_data = bytes;
@@ -129,6 +177,18 @@ impl Decoder {
 
     /// The longest reconnection time that is believed; a longer one becomes this. One hour by
     /// default, so that no server can send its clients away for good.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # use std::time::Duration;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut decoder = Decoder::new().max_retry(Duration::from_secs(5));
+    /// decoder.push("retry: 60000\n\n".into());
+    /// decoder.next_event()?;
+    /// assert_eq!(decoder.retry(), Some(Duration::from_secs(5)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn max_retry(mut self, retry: Duration) -> Self {
         self.limits.retry = retry;
@@ -140,6 +200,18 @@ impl Decoder {
     /// To be called once [`next_event`](Self::next_event) has given `None`. A frame that comes
     /// earlier is joined to what is unread, which copies both. After an error or
     /// [`finish`](Self::finish) frames are dropped.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut decoder = Decoder::new();
+    /// decoder.push("da".into());
+    /// assert!(decoder.next_event()?.is_none());
+    /// decoder.push("ta: hello\n\n".into());
+    /// assert!(decoder.next_event()?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn push(&mut self, frame: Bytes) {
         if self.failed.is_none() && self.ending.is_none() {
@@ -148,6 +220,20 @@ impl Decoder {
     }
 
     /// The next event of what was pushed; `None` asks for another frame.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut decoder = Decoder::new();
+    /// decoder.push("data: one\n\ndata: two\n\n".into());
+    /// let mut all = Vec::new();
+    /// while let Some(event) = decoder.next_event()? {
+    ///     all.push(event.to_bytes());
+    /// }
+    /// assert_eq!(all, ["one", "two"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -165,6 +251,18 @@ impl Decoder {
     /// blank line, or not even by a line end: the standard drops it, but proxies cut, so it is
     /// given, and [`ending`](Self::ending) tells what it is worth.
     ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut decoder = Decoder::new();
+    /// decoder.push("data: cut".into());
+    /// assert!(decoder.next_event()?.is_none());
+    /// assert_eq!(decoder.finish()?.ok_or("what is left is given")?.data(), b"cut");
+    /// assert!(decoder.finish()?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`next_event`](Self::next_event).
@@ -177,6 +275,17 @@ impl Decoder {
     }
 
     /// Where the stream ended; `None` until [`finish`](Self::finish) got there.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::{Decoder, Ending};
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut decoder = Decoder::new();
+    /// assert_eq!(decoder.ending(), None);
+    /// decoder.finish()?;
+    /// assert_eq!(decoder.ending(), Some(Ending::Clean));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn ending(&self) -> Option<Ending> {
         self.ending
@@ -186,12 +295,35 @@ impl Decoder {
     ///
     /// It is the last one that came, also with a block that held no data; `None` when there was
     /// none or it was empty.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut decoder = Decoder::new();
+    /// decoder.push("id: 7\ndata: 1\n\ndata: 2\n\n".into());
+    /// while decoder.next_event()?.is_some() {}
+    /// assert_eq!(decoder.last_event_id(), Some("7"), "the second event has none of its own");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
         (!self.last_event_id.is_empty()).then_some(&*self.last_event_id)
     }
 
     /// The reconnection time in force, at most [`max_retry`](Self::max_retry).
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # use std::time::Duration;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut decoder = Decoder::new();
+    /// decoder.push("retry: 1500\n\n".into());
+    /// decoder.next_event()?;
+    /// assert_eq!(decoder.retry(), Some(Duration::from_millis(1500)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn retry(&self) -> Option<Duration> {
         self.retry

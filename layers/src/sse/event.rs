@@ -31,6 +31,13 @@ pub struct EventRef<'a> {
 
 /// An event of its own.
 ///
+/// ```
+/// use blossom_layers::sse::Event;
+///
+/// let event = Event::new("hello".into());
+/// assert_eq!((event.event_type(), event.data_lossy().as_ref()), ("message", "hello"));
+/// ```
+///
 /// # Memory
 ///
 /// The data is a slice of the frame in which it arrived and keeps the *whole* frame alive. That is
@@ -63,6 +70,17 @@ impl<'a> EventRef<'a> {
     }
 
     /// The data: the `data` lines, joined by `\n`.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut decoder = Decoder::new();
+    /// decoder.push("data: one\ndata: two\n\n".into());
+    /// let event = decoder.next_event()?.ok_or("it is whole")?;
+    /// assert_eq!(event.data(), b"one\ntwo");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     #[inline]
     pub const fn data(&self) -> &'a [u8] {
@@ -70,6 +88,17 @@ impl<'a> EventRef<'a> {
     }
 
     /// The data as text.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut decoder = Decoder::new();
+    /// decoder.push("data: hello\n\n".into());
+    /// let event = decoder.next_event()?.ok_or("it is whole")?;
+    /// assert_eq!(event.data_str()?, "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -80,12 +109,34 @@ impl<'a> EventRef<'a> {
     }
 
     /// The data as text, with U+FFFD for what is not UTF-8. Copies only where it has to replace.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut decoder = Decoder::new();
+    /// decoder.push(b"data: caf\xe9\n\n"[..].into());
+    /// let event = decoder.next_event()?.ok_or("it is whole")?;
+    /// assert_eq!(event.data_lossy(), "caf\u{fffd}");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn data_lossy(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.data)
     }
 
     /// The type: `message` when the event names none, as in the standard.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut decoder = Decoder::new();
+    /// decoder.push("event: ping\ndata: 1\n\n".into());
+    /// let event = decoder.next_event()?.ok_or("it is whole")?;
+    /// assert_eq!(event.event_type(), "ping");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn event_type(&self) -> &'a str {
         match self.fields {
@@ -98,6 +149,17 @@ impl<'a> EventRef<'a> {
     ///
     /// The id that is in force, which an earlier event may have set, is
     /// [`Decoder::last_event_id`](super::Decoder::last_event_id).
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut decoder = Decoder::new();
+    /// decoder.push("id: 7\ndata: 1\n\n".into());
+    /// let event = decoder.next_event()?.ok_or("it is whole")?;
+    /// assert_eq!(event.id(), Some("7"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn id(&self) -> Option<&'a str> {
         self.fields?.id.as_deref().map(as_text)
@@ -105,12 +167,36 @@ impl<'a> EventRef<'a> {
 
     /// The reconnection time that came with this very event, at most
     /// [`max_retry`](super::Decoder::max_retry).
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # use std::time::Duration;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut decoder = Decoder::new();
+    /// decoder.push("retry: 1500\ndata: 1\n\n".into());
+    /// let event = decoder.next_event()?.ok_or("it is whole")?;
+    /// assert_eq!(event.retry(), Some(Duration::from_millis(1500)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
         self.fields?.retry
     }
 
     /// The data to keep: without a copy, and with the [memory](Event#memory) of its frame.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut decoder = Decoder::new();
+    /// decoder.push("data: hello\n\n".into());
+    /// let data = decoder.next_event()?.ok_or("it is whole")?.to_bytes();
+    /// drop(decoder);
+    /// assert_eq!(data, "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     #[inline]
     pub fn to_bytes(&self) -> Bytes {
@@ -120,6 +206,18 @@ impl<'a> EventRef<'a> {
     /// The event to keep: without a copy, and with the [memory](Event#memory) of its frame.
     ///
     /// Allocates only if it has a type, an id or a retry.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Decoder;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut decoder = Decoder::new();
+    /// decoder.push("event: ping\ndata: hello\n\n".into());
+    /// let event = decoder.next_event()?.ok_or("it is whole")?.to_event();
+    /// drop(decoder);
+    /// assert_eq!((event.event_type(), event.data_str()?), ("ping", "hello"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     #[inline]
     pub fn to_event(&self) -> Event {
@@ -133,30 +231,58 @@ impl<'a> EventRef<'a> {
 
 impl Event {
     /// An event of type `message` with nothing but `data`.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Event;
+    /// let event = Event::new("hello".into());
+    /// assert_eq!((event.event_type(), event.id()), ("message", None));
+    /// ```
     #[must_use]
     pub const fn new(data: Bytes) -> Self {
         Self { data, fields: None }
     }
 
     /// A look at it.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Event;
+    /// let event = Event::new("hello".into());
+    /// assert_eq!(event.as_ref().data(), b"hello");
+    /// ```
     #[must_use]
     pub fn as_ref(&self) -> EventRef<'_> {
         EventRef::new(&self.data, &self.data, self.fields.as_deref())
     }
 
     /// The data: the `data` lines, joined by `\n`.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Event;
+    /// assert_eq!(Event::new("hello".into()).data(), "hello");
+    /// ```
     #[must_use]
     pub const fn data(&self) -> &Bytes {
         &self.data
     }
 
     /// The data, without a copy.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Event;
+    /// assert_eq!(Event::new("hello".into()).into_data(), "hello");
+    /// ```
     #[must_use]
     pub fn into_data(self) -> Bytes {
         self.data
     }
 
     /// The data as text.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Event;
+    /// assert_eq!(Event::new("hello".into()).data_str(), Ok("hello"));
+    /// assert!(Event::new(b"caf\xe9"[..].into()).data_str().is_err());
+    /// ```
     ///
     /// # Errors
     ///
@@ -167,30 +293,72 @@ impl Event {
     }
 
     /// The data as text, with U+FFFD for what is not UTF-8. Copies only where it has to replace.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Event;
+    /// assert_eq!(Event::new(b"caf\xe9"[..].into()).data_lossy(), "caf\u{fffd}");
+    /// ```
     #[must_use]
     pub fn data_lossy(&self) -> Cow<'_, str> {
         self.as_ref().data_lossy()
     }
 
     /// The type: `message` when the event names none, as in the standard.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Event;
+    /// assert_eq!(Event::new("hello".into()).event_type(), "message");
+    /// ```
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.as_ref().event_type()
     }
 
     /// The id that came with this very event, see [`EventRef::id`].
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Events;
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut events = Events::new(Full::from("id: 7\ndata: 1\n\n"));
+    /// assert_eq!(events.next().await.ok_or("there is one")??.id(), Some("7"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.as_ref().id()
     }
 
     /// The reconnection time that came with this very event, see [`EventRef::retry`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom_layers::sse::Events;
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut events = Events::new(Full::from("retry: 1500\ndata: 1\n\n"));
+    /// let event = events.next().await.ok_or("there is one")??;
+    /// assert_eq!(event.retry(), Some(Duration::from_millis(1500)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
         self.as_ref().retry()
     }
 
     /// A copy that keeps no frame alive.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Event;
+    /// let frame = bytes::Bytes::from("data: hello\n\n".to_owned());
+    /// let event = Event::new(frame.slice(6..11)).detached();
+    /// assert!(frame.is_unique(), "the event keeps a copy");
+    /// assert_eq!(event.data(), "hello");
+    /// ```
     #[must_use]
     pub fn detached(&self) -> Self {
         let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);

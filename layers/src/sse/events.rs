@@ -19,6 +19,22 @@ pin_project! {
     /// pauses makes the upstream pause, and nothing is buffered but the event that is arriving.
     /// Trailers are passed over.
     ///
+    /// ```
+    /// use blossom_layers::sse::Events;
+    /// use http_body_util::Full;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut events = Events::new(Full::from("data: one\n\ndata: two\n\n"));
+    /// let mut all = Vec::new();
+    /// while let Some(event) = events.next().await {
+    ///     all.push(event?.into_data());
+    /// }
+    /// assert_eq!(all, ["one", "two"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The stream ends after the first error, and the body is dropped with it. What comes is
@@ -52,12 +68,36 @@ enum State {
 
 impl<B> Events<B> {
     /// The events of `body`, with the default caps.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Events;
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut events = Events::new(Full::from("data: hello\n\n"));
+    /// assert_eq!(events.next().await.ok_or("there is one")??.data(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(body: B) -> Self {
         Self::with_decoder(body, Decoder::new())
     }
 
     /// The events of `body`, decoded by `decoder`: with its caps, and after what it has read.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::{DecodeError, Decoder, Events};
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let decoder = Decoder::new().max_line_bytes(8);
+    /// let mut events = Events::with_decoder(Full::from("data: too long\n\n"), decoder);
+    /// let error = events.next().await.ok_or("there is an error")?.unwrap_err();
+    /// assert!(error.is::<DecodeError>());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn with_decoder(body: B, decoder: Decoder) -> Self {
         Self {
@@ -68,6 +108,18 @@ impl<B> Events<B> {
     }
 
     /// The decoder: its id and reconnection time in force.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Events;
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut events = Events::new(Full::from("id: 7\ndata: 1\n\n"));
+    /// events.next().await;
+    /// assert_eq!(events.decoder().last_event_id(), Some("7"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn decoder(&self) -> &Decoder {
         &self.decoder
@@ -75,6 +127,20 @@ impl<B> Events<B> {
 
     /// Where the stream ended; `None` until it did, or when it ended in an error of the body or a
     /// cap.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::{Ending, Events};
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut events = Events::new(Full::from("data: 1\n"));
+    /// while let Some(event) = events.next().await {
+    ///     event?;
+    /// }
+    /// assert_eq!(events.ending(), Some(Ending::InsideEvent), "its blank line was cut");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn ending(&self) -> Option<Ending> {
         self.decoder.ending()
@@ -87,6 +153,18 @@ where
     B::Error: Into<BoxError>,
 {
     /// The next event; `None` at the end and after an error.
+    ///
+    /// ```
+    /// # use blossom_layers::sse::Events;
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut events = Events::new(Full::from("data: hello\n\n"));
+    /// assert_eq!(events.next().await.ok_or("there is one")??.data(), "hello");
+    /// assert!(events.next().await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Result<Event, BoxError>>
     where
         B: Unpin,

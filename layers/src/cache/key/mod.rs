@@ -61,6 +61,12 @@ use crate::types::CacheKey;
 /// The key of something that is no request, such as a value under a name.
 ///
 /// Two keys are equal if both the kind and the name are; they never equal the key of a request.
+///
+/// ```
+/// # use blossom_layers::cache::key::of_value;
+/// assert_eq!(of_value("answer", b"today"), of_value("answer", b"today"));
+/// assert_ne!(of_value("answer", b"today"), of_value("vector", b"today"));
+/// ```
 #[must_use]
 pub fn of_value(kind: &str, name: &[u8]) -> CacheKey {
     let length = (kind.len() as u64).to_le_bytes();

@@ -60,6 +60,22 @@ struct Scratch {
 impl CanonicalKey {
     /// A policy that ignores nothing, and covers the headers `Host`, `Accept`, `Content-Type` and
     /// `Content-Encoding`.
+    ///
+    /// ```
+    /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::KeyPolicy};
+    /// # use http::{Request, header::CONTENT_TYPE};
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let chat = |body: &'static str| {
+    /// #     let request = Request::post("/chat").header(CONTENT_TYPE, "application/json");
+    /// #     request.body(ReqBody::from(body))
+    /// # };
+    /// let policy = CanonicalKey::new();
+    /// let key = policy.key(&chat(r#"{"a":1,"b":2}"#)?);
+    /// assert!(key.is_some());
+    /// assert_eq!(key, policy.key(&chat(r#"{"b": 2.0, "a": 1}"#)?), "the same by another hand");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         let policy = Self {
@@ -83,6 +99,21 @@ impl Default for CanonicalKey {
 impl<A> CanonicalKey<A> {
     /// Ignores these query parameters, and members of these names at the top of a JSON body. For what
     /// does not change the answer, such as a credential. Takes the place of what was ignored before.
+    ///
+    /// ```
+    /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::KeyPolicy};
+    /// # use http::{Request, header::CONTENT_TYPE};
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let chat = |body: &'static str| {
+    /// #     let request = Request::post("/chat").header(CONTENT_TYPE, "application/json");
+    /// #     request.body(ReqBody::from(body))
+    /// # };
+    /// let policy = CanonicalKey::new().ignoring(["user"]);
+    /// let key = policy.key(&chat(r#"{"model":"a","user":"me"}"#)?);
+    /// assert_eq!(key, policy.key(&chat(r#"{"model":"a","user":"you"}"#)?));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn ignoring<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.ignored = names.into_iter().map(Into::into).collect();
@@ -91,6 +122,22 @@ impl<A> CanonicalKey<A> {
 
     /// Watches for members of these names at the top of a JSON body, for [`key_if`](Self::key_if).
     /// Takes the place of what was watched for before.
+    ///
+    /// ```
+    /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey};
+    /// # use http::{Request, header::CONTENT_TYPE};
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let chat = |body: &'static str| {
+    /// #     let request = Request::post("/chat").header(CONTENT_TYPE, "application/json");
+    /// #     request.body(ReqBody::from(body))
+    /// # };
+    /// let policy = CanonicalKey::new().watching(["store"]);
+    /// let never = |_: &bytes::Bytes| false;
+    /// assert!(policy.key_if(&chat(r#"{"model":"a"}"#)?, never).is_some(), "it was not asked about");
+    /// assert!(policy.key_if(&chat(r#"{"store":true}"#)?, never).is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn watching<N: Into<Box<str>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.watched = names.into_iter().map(Into::into).collect();
@@ -99,6 +146,14 @@ impl<A> CanonicalKey<A> {
 
     /// Covers one more header: requests that differ in it have different keys, and replies may name it
     /// in their `Vary`.
+    ///
+    /// ```
+    /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::KeyPolicy};
+    /// # use http::header::ACCEPT_LANGUAGE;
+    /// assert!(!KeyPolicy::<ReqBody>::covers(&CanonicalKey::new(), &ACCEPT_LANGUAGE));
+    /// let policy = CanonicalKey::new().header(ACCEPT_LANGUAGE);
+    /// assert!(KeyPolicy::<ReqBody>::covers(&policy, &ACCEPT_LANGUAGE));
+    /// ```
     #[must_use]
     pub fn header(mut self, name: HeaderName) -> Self {
         if !self.headers.contains(&name) {
@@ -112,6 +167,17 @@ impl<A> CanonicalKey<A> {
     ///
     /// For what matters to the answer and is not part of the request, such as the version of a
     /// prompt's template.
+    ///
+    /// ```
+    /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::KeyPolicy};
+    /// # use http::Request;
+    /// # use bytes::Bytes;
+    /// let version = |version| {
+    ///     CanonicalKey::new().adding(move |_: &Request<ReqBody>| Some(Bytes::from_static(version)))
+    /// };
+    /// let request = Request::new(ReqBody::empty());
+    /// assert_ne!(version(b"1").key(&request), version(b"2").key(&request));
+    /// ```
     #[must_use]
     pub fn adding<F>(self, added: F) -> CanonicalKey<F> {
         CanonicalKey {
@@ -125,7 +191,16 @@ impl<A> CanonicalKey<A> {
     }
 
     /// How many bytes of requests are kept, so that one that comes again and again is not parsed each
-    /// time: 4 MiB unless told otherwise. A request is kept when it comes for the second time. A request of more than a quarter of that is not kept. Zero keeps none.
+    /// time: 4 MiB unless told otherwise. A request is kept when it comes for the second time. A request
+    /// of more than a quarter of that is not kept. Zero keeps none.
+    ///
+    /// ```
+    /// # use blossom_layers::{body::ReqBody, cache::key::CanonicalKey, types::KeyPolicy};
+    /// # use http::Request;
+    /// let request = Request::new(ReqBody::empty());
+    /// let forgets = CanonicalKey::new().memo_bytes(0);
+    /// assert_eq!(forgets.key(&request), CanonicalKey::new().key(&request), "only slower");
+    /// ```
     #[must_use]
     pub fn memo_bytes(mut self, max_bytes: usize) -> Self {
         self.shared = Shared::new(max_bytes);
@@ -275,8 +350,36 @@ impl<A> fmt::Debug for CanonicalKey<A> {
 }
 
 /// What is added to the key of a request. Implemented for closures.
+///
+/// ```
+/// use blossom_layers::{body::ReqBody, cache::key::{AddToKey, CanonicalKey}, types::KeyPolicy};
+/// use bytes::Bytes;
+/// use http::Request;
+///
+/// /// The version of the prompt's template.
+/// struct Version(&'static str);
+///
+/// impl<B> AddToKey<B> for Version {
+///     fn add_to_key(&self, _: &Request<B>) -> Option<Bytes> {
+///         Some(self.0.into())
+///     }
+/// }
+///
+/// let key = |version| {
+///     CanonicalKey::new().adding(Version(version)).key(&Request::new(ReqBody::empty()))
+/// };
+/// assert_ne!(key("1"), key("2"));
+/// ```
 pub trait AddToKey<B> {
     /// What to add to the key of `request`, if anything.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::key::AddToKey;
+    /// # use bytes::Bytes;
+    /// # use http::Request;
+    /// let path = |request: &Request<()>| Some(Bytes::copy_from_slice(request.uri().path().as_bytes()));
+    /// assert_eq!(path.add_to_key(&Request::new(())), Some("/".into()));
+    /// ```
     fn add_to_key(&self, request: &Request<B>) -> Option<Bytes>;
 }
 
@@ -287,6 +390,14 @@ impl<B, F: Fn(&Request<B>) -> Option<Bytes>> AddToKey<B> for F {
 }
 
 /// Adds nothing to any key.
+///
+/// ```
+/// use blossom_layers::{body::ReqBody, cache::key::{CanonicalKey, Nothing}, types::KeyPolicy};
+/// use http::Request;
+///
+/// let policy: CanonicalKey<Nothing> = CanonicalKey::new();
+/// assert!(policy.key(&Request::new(ReqBody::empty())).is_some());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Nothing;

@@ -8,6 +8,19 @@
 //!
 //! A tier that fails, hangs or is full is a miss and a number in its [`TierStats`], never a failed
 //! request.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use blossom_layers::{cache::tier::{Found, Lookup, MemoryTier, Tier}, types::CacheKey};
+//!
+//! // Whoever keeps entries does not care where.
+//! let tier: Arc<dyn Tier> = Arc::new(MemoryTier::new(64 << 20));
+//! assert!(matches!(tier.get(&CacheKey::new([1; 32])), Lookup::Ready(Found::Miss)));
+//! assert_eq!(tier.stats().misses, 1);
+//! ```
 
 #[cfg(all(unix, feature = "cache-disk"))]
 mod disk;
@@ -41,11 +54,51 @@ use crate::{
 /// A tier behaves as a map that may forget at any time: what it gives is what was put last under
 /// that key, or nothing. It never blocks and never panics: `get` answers at once or with a future,
 /// everything else at once. Object safe: `Arc<dyn Tier>` is a tier.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use blossom_layers::{cache::{Entry, tier::*}, types::CacheKey};
+///
+/// /// Keeps nothing.
+/// struct Nowhere;
+///
+/// impl Tier for Nowhere {
+///     fn get(&self, _: &CacheKey) -> Lookup {
+///         Lookup::Ready(Found::Miss)
+///     }
+///     fn put(&self, _: Arc<Entry>) -> bool {
+///         false
+///     }
+///     fn remove(&self, _: &CacheKey) {}
+///     fn generation(&self) -> Generation {
+///         Generation::default()
+///     }
+///     fn invalidate(&self, _: &Invalidation, after: Generation) -> Generation {
+///         Generation::new(after.number() + 1)
+///     }
+///     fn flush(&self) -> Flush {
+///         Box::pin(async { Ok(()) })
+///     }
+///     fn stats(&self) -> TierStats {
+///         TierStats::default()
+///     }
+/// }
+///
+/// let tier: Arc<dyn Tier> = Arc::new(Nowhere);
+/// assert!(matches!(tier.get(&CacheKey::new([1; 32])), Lookup::Ready(Found::Miss)));
+/// ```
 pub trait Tier: Send + Sync + 'static {
     /// Looks `key` up, by the clock of tokio.
     ///
     /// An entry that is given has this key, and is fresh or stale; one that is dead, was
     /// invalidated, or is not what was stored, is a miss.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::tier::*, types::CacheKey};
+    /// let tier = MemoryTier::new(1 << 20);
+    /// assert!(matches!(tier.get(&CacheKey::new([1; 32])), Lookup::Ready(Found::Miss)));
+    /// ```
     fn get(&self, key: &CacheKey) -> Lookup;
 
     /// As [`get`](Self::get), for whoever knows what time it is. `now` is by the clock of tokio.
@@ -58,12 +111,47 @@ pub trait Tier: Send + Sync + 'static {
 
     /// Keeps `entry` under its key, in place of what was there. Returns whether it was taken, which
     /// is no promise to keep it. If it was not, what was there before is gone all the same.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let tier = MemoryTier::new(1 << 20);
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// assert!(tier.put(Arc::new(entry)));
+    /// assert!(matches!(tier.get(&key), Lookup::Ready(Found::Hit(_))));
+    /// ```
     fn put(&self, entry: Arc<Entry>) -> bool;
 
     /// Forgets what is kept under `key`.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let tier = MemoryTier::new(1 << 20);
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// tier.put(Arc::new(entry));
+    /// tier.remove(&key);
+    /// assert!(matches!(tier.get(&key), Lookup::Ready(Found::Miss)));
+    /// ```
     fn remove(&self, key: &CacheKey);
 
     /// The present generation, to be noted when a reply is asked for and put into its [`Entry`].
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let tier = MemoryTier::new(1 << 20);
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// tier.invalidate(&Invalidation::All, tier.generation());
+    /// tier.put(Arc::new(entry.generation(tier.generation()))); // it was asked for after that
+    /// assert!(matches!(tier.get(&key), Lookup::Ready(Found::Hit(_))));
+    /// ```
     fn generation(&self) -> Generation;
 
     /// Forgets all that `what` covers, and all that is put later with an earlier generation than the
@@ -71,9 +159,32 @@ pub trait Tier: Send + Sync + 'static {
     ///
     /// The new generation is later than `after` and than the tier's own. Whoever holds one tier gives
     /// [`generation`](Tier::generation); whoever joins tiers gives the latest of theirs.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let tier = MemoryTier::new(1 << 20);
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// let asked = tier.generation();
+    /// tier.invalidate(&Invalidation::All, asked);
+    /// tier.put(Arc::new(entry.generation(asked)));
+    /// assert!(matches!(tier.get(&key), Lookup::Ready(Found::Miss)), "it was asked for before");
+    /// ```
     fn invalidate(&self, what: &Invalidation, after: Generation) -> Generation;
 
     /// Waits until all that was put before is as safe as this tier can make it.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::{MemoryTier, Tier};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let tier = MemoryTier::new(1 << 20);
+    /// assert!(tier.flush().await.is_ok(), "memory has nothing to wait for");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -81,6 +192,17 @@ pub trait Tier: Send + Sync + 'static {
     fn flush(&self) -> Flush;
 
     /// What has happened so far.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let tier = MemoryTier::new(1 << 20);
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// tier.put(Arc::new(entry));
+    /// assert_eq!((tier.stats().stored, tier.stats().entries), (1, 1));
+    /// ```
     fn stats(&self) -> TierStats;
 }
 
@@ -122,6 +244,17 @@ impl<T: Tier + ?Sized> Tier for Arc<T> {
 }
 
 /// The answer of a tier: there, or to be waited for.
+///
+/// ```
+/// use blossom_layers::cache::tier::{Found, Lookup};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let slow = Lookup::Pending(Box::pin(async { Found::Busy }));
+/// assert!(matches!(slow.found().await, Found::Busy));
+/// # Ok(())
+/// # }
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "there is no third way to answer")]
 pub enum Lookup {
     /// There.
@@ -132,6 +265,15 @@ pub enum Lookup {
 
 impl Lookup {
     /// The answer, waited for if need be.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::{Found, Lookup};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// assert!(matches!(Lookup::Ready(Found::Miss).found().await, Found::Miss));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn found(self) -> Found {
         match self {
             Self::Ready(found) => found,
@@ -150,6 +292,18 @@ impl fmt::Debug for Lookup {
 }
 
 /// What a tier found.
+///
+/// ```
+/// use blossom_layers::cache::tier::Found;
+///
+/// let says = |found| match found {
+///     Found::Hit(_) => "here it is",
+///     Found::Stale(_) => "better than none",
+///     Found::Miss => "it is not there",
+///     Found::Busy => "it may be there",
+/// };
+/// assert_eq!(says(Found::Busy), "it may be there");
+/// ```
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_enums,
@@ -168,6 +322,15 @@ pub enum Found {
 
 impl Found {
     /// The entry, fresh or stale.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use blossom_layers::{cache::{Entry, Found}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// assert!(Found::Stale(Arc::new(entry)).into_entry().is_some());
+    /// assert!(Found::Busy.into_entry().is_none());
+    /// ```
     #[must_use]
     pub fn into_entry(self) -> Option<Arc<Entry>> {
         match self {
@@ -178,17 +341,35 @@ impl Found {
 }
 
 /// How often a tier was invalidated: a number that only grows.
+///
+/// ```
+/// use blossom_layers::cache::tier::{Invalidation, MemoryTier, Tier};
+///
+/// let tier = MemoryTier::new(1 << 20);
+/// let before = tier.generation();
+/// assert!(tier.invalidate(&Invalidation::All, before) > before);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Generation(u64);
 
 impl Generation {
     /// A generation by its number.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::Generation;
+    /// assert!(Generation::new(2) > Generation::new(1));
+    /// ```
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
     /// The number.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::Generation;
+    /// assert_eq!(Generation::default().number(), 0);
+    /// ```
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
@@ -196,6 +377,20 @@ impl Generation {
 }
 
 /// What to forget.
+///
+/// ```
+/// use blossom_layers::{cache::{Generation, Invalidation, tier::{MemoryTier, Tier}}, types::*};
+///
+/// let tier = MemoryTier::new(1 << 20);
+/// for what in [
+///     Invalidation::All,
+///     Invalidation::Scope(ScopeDigest::of(Owner::Tenant("team-a"))),
+///     Invalidation::Tag("faq".into()),
+/// ] {
+///     tier.invalidate(&what, tier.generation());
+/// }
+/// assert_eq!(tier.generation(), Generation::new(3));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Invalidation {

@@ -17,6 +17,18 @@ use crate::types::ScopeDigest;
 /// never less.
 ///
 /// For tiers, to keep their word on [`Tier::invalidate`](super::Tier::invalidate).
+///
+/// ```
+/// use blossom_layers::cache::{Entry, Invalidation, tier::Purges};
+/// # use blossom_layers::types::{CacheKey, Owner, ScopeDigest};
+/// # let scope = ScopeDigest::of(Owner::Tenant("team-a"));
+/// # let entry = Entry::new(CacheKey::new([1; 32]), scope, std::time::Instant::now()).tag("faq");
+///
+/// let purges = Purges::default();
+/// assert!(!purges.cover(&entry));
+/// purges.invalidate(&Invalidation::Tag("faq".into()), purges.generation());
+/// assert!(purges.cover(&entry));
+/// ```
 #[derive(Debug, Default)]
 pub struct Purges {
     /// The present generation, and the latest of which the table knows.
@@ -34,12 +46,26 @@ struct Table {
 
 impl Purges {
     /// The present generation.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::{Generation, Invalidation, tier::Purges};
+    /// let purges = Purges::default();
+    /// purges.invalidate(&Invalidation::All, purges.generation());
+    /// assert_eq!(purges.generation(), Generation::new(1));
+    /// ```
     #[must_use]
     pub fn generation(&self) -> Generation {
         Generation::new(self.current.load(SeqCst))
     }
 
     /// See [`Tier::invalidate`](super::Tier::invalidate).
+    ///
+    /// ```
+    /// # use blossom_layers::cache::{Generation, Invalidation, tier::Purges};
+    /// let purges = Purges::default();
+    /// let now = purges.invalidate(&Invalidation::All, Generation::new(7));
+    /// assert_eq!(now, Generation::new(8), "later than what it was given");
+    /// ```
     pub fn invalidate(&self, what: &Invalidation, after: Generation) -> Generation {
         let mut table = self
             .table
@@ -63,6 +89,18 @@ impl Purges {
     }
 
     /// The whole table as bytes, for a tier that survives its process.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::{Entry, Invalidation, tier::Purges}, types::*};
+    /// # let scope = ScopeDigest::of(Owner::Tenant("team-a"));
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), scope, std::time::Instant::now()).tag("faq");
+    /// let before = Purges::default();
+    /// before.invalidate(&Invalidation::Scope(scope), before.generation());
+    ///
+    /// let after = Purges::default();
+    /// after.restore(&before.save());
+    /// assert!(after.cover(&entry));
+    /// ```
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
         let table = self
@@ -92,6 +130,19 @@ impl Purges {
 
     /// Takes up what was [saved](Self::save), beside what is known already. Where the bytes are not
     /// whole, everything of a generation that they name is taken to be gone.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::{Entry, Invalidation, tier::Purges}, types::*};
+    /// # let scope = ScopeDigest::of(Owner::Tenant("team-a"));
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), scope, std::time::Instant::now()).tag("faq");
+    /// let purges = Purges::default();
+    /// purges.invalidate(&Invalidation::Tag("news".into()), purges.generation());
+    /// assert!(!purges.cover(&entry), "it has no such tag");
+    ///
+    /// let damaged = [&purges.save()[..], b"?"].concat();
+    /// purges.restore(&damaged);
+    /// assert!(purges.cover(&entry), "better too much than too little");
+    /// ```
     pub fn restore(&self, saved: &[u8]) {
         let mut table = self
             .table
@@ -107,6 +158,16 @@ impl Purges {
     }
 
     /// Whether `entry` is gone.
+    ///
+    /// ```
+    /// # use blossom_layers::{cache::{Entry, Invalidation, tier::Purges}, types::*};
+    /// # let scope = ScopeDigest::of(Owner::Tenant("team-a"));
+    /// # let entry = Entry::new(CacheKey::new([1; 32]), scope, std::time::Instant::now()).tag("faq");
+    /// let purges = Purges::default();
+    /// let now = purges.invalidate(&Invalidation::All, purges.generation());
+    /// assert!(purges.cover(&entry));
+    /// assert!(!purges.cover(&entry.generation(now)), "it was asked for after");
+    /// ```
     #[must_use]
     pub fn cover(&self, entry: &Entry) -> bool {
         let generation = entry.stored_generation().number();

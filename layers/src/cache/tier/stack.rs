@@ -56,6 +56,14 @@ struct Shared {
 
 impl TierStack {
     /// `upper` above `lower`.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use blossom_layers::cache::tier::{MemoryTier, Tier, TierStack};
+    /// let (small, large) = (MemoryTier::new(1 << 20), MemoryTier::new(64 << 20));
+    /// let stack = TierStack::new(Arc::new(small), Arc::new(large));
+    /// assert_eq!(stack.stats().entries, 0);
+    /// ```
     #[must_use]
     pub fn new(upper: Arc<dyn Tier>, lower: Arc<dyn Tier>) -> Self {
         Self {
@@ -69,12 +77,28 @@ impl TierStack {
     }
 
     /// The tier above.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use blossom_layers::cache::tier::{MemoryTier, Tier, TierStack};
+    /// let upper: Arc<dyn Tier> = Arc::new(MemoryTier::new(1 << 20));
+    /// let stack = TierStack::new(upper.clone(), Arc::new(MemoryTier::new(64 << 20)));
+    /// assert!(Arc::ptr_eq(stack.upper(), &upper));
+    /// ```
     #[must_use]
     pub fn upper(&self) -> &Arc<dyn Tier> {
         &self.shared.upper
     }
 
     /// The tier below.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use blossom_layers::cache::tier::{MemoryTier, Tier, TierStack};
+    /// let lower: Arc<dyn Tier> = Arc::new(MemoryTier::new(64 << 20));
+    /// let stack = TierStack::new(Arc::new(MemoryTier::new(1 << 20)), lower.clone());
+    /// assert!(Arc::ptr_eq(stack.lower(), &lower));
+    /// ```
     #[must_use]
     pub fn lower(&self) -> &Arc<dyn Tier> {
         &self.shared.lower

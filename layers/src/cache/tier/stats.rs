@@ -41,6 +41,15 @@ pub struct TierStats {
 }
 
 /// Entries that are gone, by cause. Of two causes the first that was seen counts.
+///
+/// ```
+/// use blossom_layers::cache::tier::{Cause, TierStats};
+///
+/// let mut stats = TierStats::default();
+/// stats.enter(100);
+/// stats.leave(100, Cause::Expired);
+/// assert_eq!(stats.evicted.expired, 1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Evicted {
@@ -58,6 +67,13 @@ pub struct Evicted {
 
 impl Evicted {
     /// All causes together.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::Evicted;
+    /// let mut evicted = Evicted::default();
+    /// (evicted.size, evicted.expired) = (2, 1);
+    /// assert_eq!(evicted.total(), 3);
+    /// ```
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.size + self.expired + self.replaced + self.removed + self.corrupt
@@ -65,6 +81,15 @@ impl Evicted {
 }
 
 /// Why an entry went.
+///
+/// ```
+/// use blossom_layers::cache::tier::{Cause, TierStats};
+///
+/// let mut stats = TierStats::default();
+/// stats.leave(0, Cause::Size);
+/// stats.leave(0, Cause::Removed);
+/// assert_eq!((stats.evicted.size, stats.evicted.removed), (1, 1));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -83,6 +108,13 @@ pub enum Cause {
 /// For tiers, to count with.
 impl TierStats {
     /// Counts a lookup.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::{Found, TierStats};
+    /// let mut stats = TierStats::default();
+    /// stats.looked(&Found::Miss);
+    /// assert_eq!(stats.misses, 1);
+    /// ```
     pub const fn looked(&mut self, found: &Found) {
         *match found {
             Found::Hit(_) => &mut self.hits,
@@ -93,6 +125,13 @@ impl TierStats {
     }
 
     /// Counts an entry that was taken.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::TierStats;
+    /// let mut stats = TierStats::default();
+    /// stats.enter(100);
+    /// assert_eq!((stats.stored, stats.entries, stats.weight_bytes), (1, 1, 100));
+    /// ```
     pub const fn enter(&mut self, weight: u64) {
         self.stored += 1;
         self.entries += 1;
@@ -100,6 +139,14 @@ impl TierStats {
     }
 
     /// Counts an entry that is gone.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::{Cause, TierStats};
+    /// let mut stats = TierStats::default();
+    /// stats.enter(100);
+    /// stats.leave(100, Cause::Replaced);
+    /// assert_eq!((stats.entries, stats.weight_bytes), (0, 0));
+    /// ```
     pub const fn leave(&mut self, weight: u64, cause: Cause) {
         *self.evicted.by(cause) += 1;
         self.entries = self.entries.saturating_sub(1);
@@ -107,6 +154,13 @@ impl TierStats {
     }
 
     /// The sums of two tiers.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::TierStats;
+    /// let (mut upper, mut lower) = (TierStats::default(), TierStats::default());
+    /// (upper.hits, lower.hits) = (2, 1);
+    /// assert_eq!(upper.plus(&lower).hits, 3);
+    /// ```
     #[must_use]
     pub const fn plus(&self, other: &Self) -> Self {
         Self {
@@ -126,6 +180,15 @@ impl TierStats {
     }
 
     /// Counts that all that were there are gone.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::{Cause, TierStats};
+    /// let mut stats = TierStats::default();
+    /// stats.enter(100);
+    /// stats.enter(100);
+    /// stats.all_leave(Cause::Removed);
+    /// assert_eq!((stats.entries, stats.evicted.removed), (0, 2));
+    /// ```
     pub const fn all_leave(&mut self, cause: Cause) {
         *self.evicted.by(cause) += self.entries;
         self.entries = 0;

@@ -1,6 +1,19 @@
 use std::{error, fmt, io, path::PathBuf};
 
 /// Why a [`DiskTier`](super::DiskTier) could not be opened.
+///
+/// ```
+/// use blossom_layers::cache::tier::{DiskError, DiskTier};
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// # let root = tempfile::tempdir()?;
+/// # let directory = root.path().join("cache");
+/// let first = DiskTier::open(&directory)?;
+/// let error: DiskError = DiskTier::open(&directory).unwrap_err();
+/// assert!(error.to_string().starts_with("the cache directory "));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct DiskError {
     kind: DiskErrorKind,
@@ -10,6 +23,19 @@ pub struct DiskError {
 }
 
 /// What kind of error a [`DiskError`] is.
+///
+/// ```
+/// use blossom_layers::cache::tier::{DiskErrorKind, DiskTier};
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// # let root = tempfile::tempdir()?;
+/// # let directory = root.path().join("cache");
+/// let first = DiskTier::open(&directory)?;
+/// let error = DiskTier::open(&directory).unwrap_err();
+/// assert_eq!(error.kind(), DiskErrorKind::Locked, "one has it at a time");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DiskErrorKind {
@@ -38,6 +64,18 @@ impl DiskError {
     }
 
     /// What kind of error it is.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::{DiskErrorKind, DiskTier};
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// let link = root.path().join("link");
+    /// std::os::unix::fs::symlink(root.path(), &link)?;
+    /// let error = DiskTier::open(&link).unwrap_err();
+    /// assert_eq!(error.kind(), DiskErrorKind::Refused);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn kind(&self) -> DiskErrorKind {
         self.kind

@@ -106,6 +106,21 @@ pub struct DiskTier {
 }
 
 /// Opens a [`DiskTier`] with bounds of one's own.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::cache::tier::{DiskTier, DiskTierBuilder, Tier};
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// # let root = tempfile::tempdir()?;
+/// # let directory = root.path().join("cache");
+/// let builder: DiskTierBuilder = DiskTier::builder(&directory).max_bytes(64 << 20);
+/// let tier = builder.max_time_to_live(Duration::from_secs(24 * 60 * 60)).open()?;
+/// assert_eq!(tier.stats().entries, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct DiskTierBuilder {
     path: PathBuf,
@@ -137,6 +152,17 @@ struct Shared {
 impl DiskTier {
     /// Opens the directory at `path` with the bounds that [`builder`](Self::builder) names.
     ///
+    /// ```
+    /// # use blossom_layers::cache::tier::{DiskTier, Tier};
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let directory = root.path().join("cache");
+    /// let tier = DiskTier::open(&directory)?;
+    /// assert_eq!(tier.stats().found, 0, "it is new");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// If it is in use, is not safe to use, or the file system says no.
@@ -145,6 +171,17 @@ impl DiskTier {
     }
 
     /// A tier in the directory at `path`, which is made if it is not there.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::DiskTier;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let directory = root.path().join("cache");
+    /// let tier = DiskTier::builder(&directory).max_bytes(64 << 20).open()?;
+    /// assert!(directory.is_dir(), "it was made");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(path: impl AsRef<Path>) -> DiskTierBuilder {
         DiskTierBuilder {
             path: path.as_ref().to_owned(),
@@ -154,6 +191,22 @@ impl DiskTier {
 
     /// Looks `key` up on this thread, which blocks for as long as the disk does: the work that a lookup
     /// gives to a reader, without the way there and back. Not counted.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Found, Lifetime, tier::*}, types::*};
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let directory = root.path().join("cache");
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// let tier = DiskTier::open(&directory)?;
+    /// tier.put(Arc::new(entry));
+    /// assert!(matches!(tier.get_blocking(&key), Found::Hit(_)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_blocking(&self, key: &CacheKey) -> Found {
         let shared = &self.handle.shared;
@@ -171,6 +224,17 @@ impl DiskTier {
     }
 
     /// What the disk said when it last failed.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::DiskTier;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let directory = root.path().join("cache");
+    /// let tier = DiskTier::open(&directory)?;
+    /// assert_eq!(tier.last_failure(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn last_failure(&self) -> Option<String> {
         let last = &self.handle.shared.last_failure;
@@ -181,6 +245,24 @@ impl DiskTier {
 impl DiskTierBuilder {
     /// The most bytes that may be taken on the disk: 1 GiB unless told otherwise. What expires first goes
     /// first. With zero nothing is kept.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::*};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let directory = root.path().join("cache");
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// let tier = DiskTier::builder(&directory).max_bytes(0).open()?;
+    /// tier.put(Arc::new(entry));
+    /// tier.flush().await?;
+    /// assert_eq!(tier.stats().entries, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.options.max_bytes = max_bytes;
@@ -189,6 +271,26 @@ impl DiskTierBuilder {
 
     /// The most files that may hold entries of 32 KiB and more: 10,000 unless told otherwise. Smaller
     /// ones have none of their own.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{body::Recording, cache::{Entry, Lifetime, tier::*}, types::*};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let directory = root.path().join("cache");
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// # let mut recording = Recording::default();
+    /// # recording.push(vec![0; 64 << 10].into());
+    /// let tier = DiskTier::builder(&directory).max_files(0).open()?;
+    /// tier.put(Arc::new(entry.recording(Arc::new(recording)))); // 64 KiB
+    /// tier.flush().await?;
+    /// assert_eq!(tier.stats().entries, 0, "there is no file for it");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn max_files(mut self, max_files: u64) -> Self {
         self.options.max_files = max_files;
@@ -196,6 +298,24 @@ impl DiskTierBuilder {
     }
 
     /// The longest that an entry is kept, whatever it says itself: 30 days unless told otherwise.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Found, Lifetime, tier::*}, types::*};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let directory = root.path().join("cache");
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// let tier = DiskTier::builder(&directory).max_time_to_live(Duration::ZERO).open()?;
+    /// tier.put(Arc::new(entry)); // for a minute
+    /// tier.flush().await?;
+    /// assert!(matches!(tier.get_blocking(&key), Found::Miss));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn max_time_to_live(mut self, most: Duration) -> Self {
         self.options.max_time_to_live = most;
@@ -205,6 +325,17 @@ impl DiskTierBuilder {
     /// Opens the directory, and starts the threads.
     ///
     /// Takes a few milliseconds, also where much is there; blocks while the disk does.
+    ///
+    /// ```
+    /// # use blossom_layers::cache::tier::DiskTier;
+    /// # fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let directory = root.path().join("cache");
+    /// let tier = DiskTier::builder(&directory).open()?;
+    /// assert!(DiskTier::builder(&directory).open().is_err(), "one has it at a time");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -67,12 +67,34 @@ struct State {
 
 impl MemoryTier {
     /// A tier that holds up to `max_bytes`, counted by [`Entry::weight`]. With zero it keeps nothing.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// assert!(!MemoryTier::new(100).put(Arc::new(entry)), "it weighs more");
+    /// ```
     #[must_use]
     pub fn new(max_bytes: u64) -> Self {
         Self::with_max_entries(max_bytes, u64::MAX)
     }
 
     /// A tier that holds up to `max_bytes` and up to `max_entries`.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use blossom_layers::{cache::{Entry, Lifetime, tier::*}, types::{CacheKey, Owner, ScopeDigest}};
+    /// # let (key, scope) = (CacheKey::new([1; 32]), ScopeDigest::of(Owner::Shared));
+    /// # let entry = Entry::new(key, scope, Instant::now());
+    /// # let entry = entry.lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// let tier = MemoryTier::with_max_entries(1 << 20, 1);
+    /// let other = Entry::new(CacheKey::new([2; 32]), scope, Instant::now()).lifetime(*entry.lifetimes());
+    /// tier.put(Arc::new(entry));
+    /// tier.put(Arc::new(other));
+    /// assert_eq!(tier.stats().evicted.size, 1);
+    /// ```
     #[must_use]
     pub fn with_max_entries(max_bytes: u64, max_entries: u64) -> Self {
         let max_entries = max_entries.min(u64::from(lru::MOST));
