@@ -122,7 +122,8 @@ impl<P> CoalesceLayer<P> {
     }
 
     /// How old a call may be to be joined. After that the next request begins another, and those who
-    /// have joined stay with the old one. Default: 300 s.
+    /// have joined stay with the old one. Default: 300 s. With zero only calls of the same instant are
+    /// joined.
     ///
     /// ```
     /// # use std::time::Duration;

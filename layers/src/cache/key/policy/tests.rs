@@ -259,11 +259,11 @@ fn keys_are_the_same_in_every_process() {
 
     assert_eq!(
         keys[0],
-        "76c42174fedff9e5b705f77c038760667408d3c25f96b536d972cd05e404d93b"
+        "7310407f431ee80d1f679c9a6b314a8acc836bada2672db1572a82e0f5b4d7cc"
     );
     assert_eq!(
         keys[1],
-        "c8c4514da0558cfc2597c92463e27e6b6167c1a420739a709a2745661c7894e2"
+        "a9ad7b266a65cbe6d33c93fc7c422cbcf8fe941b489b092d463cc3c9b30892c8"
     );
 }
 
