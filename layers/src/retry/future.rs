@@ -29,7 +29,7 @@ pin_project! {
     ///
     /// ```
     /// # use http::Request;
-    /// # use tower::{Layer as _, Service as _, ServiceExt as _};
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
     /// use blossom_layers::{
     ///     body::ReqBody,
     ///     retry::{ResponseFuture, RetryLayer, Standard, Wait},

@@ -20,7 +20,7 @@ pin_project! {
     ///
     /// ```
     /// # use http::{Request, Response};
-    /// # use tower::{Layer as _, Service as _, ServiceExt as _};
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
     /// use blossom_layers::{
     ///     server_timing::{ResponseFuture, ServerTimingLayer},
     ///     test_util::{ScriptedBody, ScriptedService, Step},
