@@ -57,6 +57,13 @@ impl Levels {
 }
 
 /// Every figure of [`Levels`]. They have no labels.
+///
+/// ```
+/// use blossom_layers::metrics::{LEVELS, name};
+///
+/// assert!(LEVELS.iter().any(|level| level.name == name::PERMITS_IN_USE));
+/// assert!(LEVELS.iter().all(|level| level.labels.is_empty()));
+/// ```
 pub const LEVELS: &[Metric] = &LEVEL_LIST;
 
 const LEVEL_LIST: [Metric; COUNT] = [

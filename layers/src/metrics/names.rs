@@ -155,6 +155,14 @@ pub(super) const RESULT: &str = "blossom.result";
 
 /// Every figure of calls. All have the labels `gen_ai.operation.name`, and where they are known
 /// `gen_ai.provider.name` and `gen_ai.request.model`.
+///
+/// ```
+/// use blossom_layers::metrics::METRICS;
+///
+/// // A table for the dashboards.
+/// let mut rows = METRICS.iter().map(|it| format!("{} {} {}", it.name, it.kind.as_str(), it.unit));
+/// assert_eq!(rows.next().as_deref(), Some("gen_ai.client.operation.duration histogram s"));
+/// ```
 pub const METRICS: &[Metric] = &[
     Metric {
         name: name::DURATION,

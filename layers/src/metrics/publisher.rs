@@ -38,6 +38,7 @@ use crate::{
 /// let layer = MetricsLayer::new().levels(publisher.clone());
 /// // .. when the page is asked for:
 /// publisher.publish();
+/// assert_eq!(publisher.levels().permits_in_use, Some(0));
 /// # let _ = layer;
 /// ```
 #[derive(Clone)]

@@ -55,7 +55,9 @@ struct State {
 /// ```
 /// use blossom_layers::retry::Budget;
 ///
-/// println!("{:?}", Budget::new(10, 10).stats());
+/// let budget = Budget::new(10, 10);
+/// budget.count();
+/// assert_eq!((budget.stats().calls, budget.stats().refused), (1, 0));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

@@ -40,6 +40,11 @@ use crate::{
 ///         (failed && first).then(|| ready(()))
 ///     }
 /// }
+/// let mut policy = OnceMore { tried: false };
+/// let request = Request::new(ReqBody::empty());
+/// let failed = Reply::ended(http::StatusCode::BAD_GATEWAY);
+/// assert!(policy.retry(&request, &failed).is_some());
+/// assert!(policy.retry(&request, &failed).is_none());
 /// ```
 pub trait Policy<B> {
     /// The wait before the next attempt.

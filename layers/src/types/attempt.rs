@@ -25,6 +25,12 @@ pub struct Attempt(NonZeroU32);
 
 impl Attempt {
     /// The first try.
+    ///
+    /// ```
+    /// use blossom_layers::types::Attempt;
+    ///
+    /// assert_eq!(Attempt::FIRST, Attempt::default());
+    /// ```
     pub const FIRST: Self = Self(NonZeroU32::MIN);
 
     /// The number, from 1.

@@ -11,6 +11,8 @@ use std::{fmt, time::Duration};
 /// let mut request = Request::new(());
 /// let day = Duration::from_secs(24 * 60 * 60);
 /// request.extensions_mut().insert(CacheOptions::new().time_to_live(day).tag("faq"));
+/// let given = request.extensions().get().and_then(CacheOptions::given_time_to_live);
+/// assert_eq!(given, Some(day));
 /// ```
 #[derive(Clone, Default)]
 pub struct CacheOptions {

@@ -24,6 +24,12 @@ pub struct Nanos(pub u64);
 
 impl Nanos {
     /// Nothing.
+    ///
+    /// ```
+    /// use blossom_layers::types::Nanos;
+    ///
+    /// assert_eq!("0.0".parse(), Ok(Nanos::ZERO));
+    /// ```
     pub const ZERO: Self = Self(0);
 
     /// The sum; stays at the largest amount.

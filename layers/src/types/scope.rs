@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, Request};
 /// // Set at the edge, by who knows the caller.
 /// let mut request = Request::new(());
 /// request.extensions_mut().insert(Tenant::new("team-a"));
+/// assert_eq!(request.extensions().get().map(Tenant::as_str), Some("team-a"));
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Tenant(Arc<str>);

@@ -33,7 +33,7 @@ pin_project! {
     ///     test_util::ScriptedService,
     /// };
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let layer = RateLimitLayer::new([Quota::requests(600, Duration::from_secs(60))]);
     /// let mut service = layer.layer(ScriptedService::default());

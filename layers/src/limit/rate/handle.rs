@@ -13,7 +13,8 @@ use crate::{sync::Arc, types::PartitionKey};
 /// use blossom_layers::limit::rate::{Quota, RateLimitLayer};
 ///
 /// let layer = RateLimitLayer::new([Quota::requests(600, Duration::from_secs(60))]);
-/// println!("{:?}", layer.handle());
+/// let handle = layer.handle();
+/// assert_eq!((handle.available(None), handle.waiting()), (vec![30], 0));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Handle {

@@ -26,6 +26,7 @@ use crate::{
 ///
 /// let minute = Duration::from_secs(60);
 /// let layer = RateLimitLayer::new([Quota::requests(600, minute), Quota::tokens(100_000, minute)]);
+/// assert_eq!(layer.handle().quotas().len(), 2);
 /// ```
 #[derive(Clone)]
 pub struct RateLimitLayer<P = Unpartitioned, E = Stated> {
@@ -94,7 +95,7 @@ impl<P, E> RateLimitLayer<P, E> {
     /// #     test_util::ScriptedService,
     /// #     types::PartitionKey,
     /// # };
-    /// # #[tokio::main(flavor = "current_thread")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let by_host = |request: &Request<()>| request.uri().host().map(PartitionKey::new);
     /// let minute = Duration::from_secs(60);

@@ -32,7 +32,7 @@ use crate::{
 ///     test_util::ScriptedService,
 /// };
 ///
-/// # #[tokio::main(flavor = "current_thread")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), blossom_layers::BoxError> {
 /// let layer = RateLimitLayer::new([Quota::requests(600, Duration::from_secs(60))]);
 /// let one: RateLimit<ScriptedService> = layer.layer(ScriptedService::default());
@@ -60,7 +60,7 @@ impl<S, P, E> RateLimit<S, P, E> {
     /// #     limit::rate::{Quota, RateLimit, RateLimitLayer},
     /// #     test_util::ScriptedService,
     /// # };
-    /// # #[tokio::main(flavor = "current_thread")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), blossom_layers::BoxError> {
     /// let limit = RateLimitLayer::new([Quota::requests(600, Duration::from_secs(60))]);
     /// let service = RateLimit::new(ScriptedService::default(), limit.clone());
