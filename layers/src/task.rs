@@ -2,6 +2,15 @@
 //!
 //! A layer starts a task only for work that must outlive the caller: draining an error body, ending
 //! a fill in the background. Each such task has an end of its own (a byte cap and a time cap).
+//!
+//! # Example
+//!
+//! ```
+//! use blossom_layers::task;
+//!
+//! // Where there is no runtime, as in a `Drop` at the end of a program.
+//! assert!(!task::spawn(async {}));
+//! ```
 
 use std::{
     any::Any,
@@ -22,6 +31,19 @@ use tokio::{
 ///
 /// Safe to call from `Drop`: outside a runtime the work is dropped and `false` is returned, never a
 /// panic. The task is detached; it ends by itself or with its runtime.
+///
+/// ```
+/// # use tokio::sync::oneshot;
+/// use blossom_layers::task;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let (done, result) = oneshot::channel();
+/// assert!(task::spawn(async { drop(done.send("drained")) }));
+/// assert_eq!(result.await?, "drained");
+/// # Ok(())
+/// # }
+/// ```
 pub fn spawn<F>(work: F) -> bool
 where
     F: Future<Output = ()> + Send + 'static,
@@ -40,6 +62,17 @@ where
 /// For the few calls that touch files: a worker of the runtime must not wait for a disk, nor must a
 /// shared pool that a disk which hangs would fill. The thread starts when the future is first polled;
 /// a future that is dropped leaves it to finish. Needs no runtime.
+///
+/// ```
+/// use blossom_layers::task;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let manifest = task::blocking(|| std::fs::exists("Cargo.toml")).await??;
+/// assert!(manifest);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
@@ -60,6 +93,21 @@ where
 ///
 /// For work that blocks: a file, a callback of somebody else's.
 ///
+/// ```
+/// use std::{sync::mpsc, thread};
+///
+/// use blossom_layers::task;
+///
+/// # fn main() -> Result<(), blossom_layers::BoxError> {
+/// let (sender, name) = mpsc::channel();
+/// task::thread("flusher", move || {
+///     drop(sender.send(thread::current().name().map(str::to_owned)));
+/// })?;
+/// assert_eq!(name.recv()?.as_deref(), Some("flusher"));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// The system has no thread to give.
@@ -71,12 +119,46 @@ pub fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()
 /// Tasks that end with their owner, whose results come in order of completion.
 ///
 /// A task that panics ends itself alone.
+///
+/// ```
+/// use std::{future::poll_fn, time::Duration};
+///
+/// use blossom_layers::task::Tasks;
+/// use tokio::time::sleep;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let mut tasks = Tasks::default();
+/// for key in [2, 1] {
+///     tasks.spawn(key, async move { sleep(Duration::from_secs(key)).await });
+/// }
+/// assert_eq!(poll_fn(|cx| tasks.poll_next(cx)).await, Some((1, Ok(()))));
+/// assert_eq!(poll_fn(|cx| tasks.poll_next(cx)).await, Some((2, Ok(()))));
+/// assert_eq!(poll_fn(|cx| tasks.poll_next(cx)).await, None);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Tasks<T> {
     running: JoinSet<T>,
     keys: HashMap<Id, u64>,
 }
 
 /// Why a task has no result.
+///
+/// ```
+/// use std::future::poll_fn;
+///
+/// use blossom_layers::task::{Died, Tasks};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let mut tasks: Tasks<()> = Tasks::default();
+/// tasks.spawn(7, async { panic!("out of flowers") });
+/// let died = Died::Panicked("out of flowers".to_owned());
+/// assert_eq!(poll_fn(|cx| tasks.poll_next(cx)).await, Some((7, Err(died))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Died {
@@ -88,12 +170,31 @@ pub enum Died {
 
 impl<T: Send + 'static> Tasks<T> {
     /// How many have not been taken yet.
+    ///
+    /// ```
+    /// use blossom_layers::task::Tasks;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut tasks = Tasks::default();
+    /// tasks.spawn(1, async {});
+    /// tasks.spawn(2, async {});
+    /// assert_eq!(tasks.len(), 2); // until each is taken
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.running.len()
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// use blossom_layers::task::Tasks;
+    ///
+    /// assert!(Tasks::<()>::default().is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.running.is_empty()
@@ -101,6 +202,15 @@ impl<T: Send + 'static> Tasks<T> {
 
     /// Starts a task on the current runtime; its result comes with `key`. Outside a runtime it is
     /// dropped, and `false` returned.
+    ///
+    /// ```
+    /// use blossom_layers::task::Tasks;
+    ///
+    /// // Outside a runtime.
+    /// let mut tasks = Tasks::default();
+    /// assert!(!tasks.spawn(1, async {}));
+    /// assert!(tasks.is_empty());
+    /// ```
     pub fn spawn(&mut self, key: u64, work: impl Future<Output = T> + Send + 'static) -> bool {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return false;
@@ -111,6 +221,20 @@ impl<T: Send + 'static> Tasks<T> {
     }
 
     /// The next one that is done; `None` when there is none left.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// use blossom_layers::task::Tasks;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut tasks = Tasks::default();
+    /// tasks.spawn(7, async { "done" });
+    /// assert_eq!(poll_fn(|cx| tasks.poll_next(cx)).await, Some((7, Ok("done"))));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, Result<T, Died>)>> {
         let Some(joined) = ready!(self.running.poll_join_next_with_id(cx)) else {
             return Poll::Ready(None);
@@ -130,6 +254,21 @@ impl<T: Send + 'static> Tasks<T> {
     }
 
     /// Aborts all that run. Each of them still comes, as [`Died::Aborted`].
+    ///
+    /// ```
+    /// use std::future::{pending, poll_fn};
+    ///
+    /// use blossom_layers::task::{Died, Tasks};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut tasks: Tasks<()> = Tasks::default();
+    /// tasks.spawn(7, pending());
+    /// tasks.abort_all();
+    /// assert_eq!(poll_fn(|cx| tasks.poll_next(cx)).await, Some((7, Err(Died::Aborted))));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn abort_all(&mut self) {
         self.running.abort_all();
     }

@@ -37,12 +37,24 @@ pub struct Bpe {
 
 impl Bpe {
     /// Counts by this vocabulary. Loads nothing yet.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::{Bpe, Encoding};
+    ///
+    /// assert_eq!(Bpe::default(), Bpe::new(Encoding::O200kBase));
+    /// ```
     #[must_use]
     pub const fn new(encoding: Encoding) -> Self {
         Self { encoding }
     }
 
     /// The vocabulary.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::{Bpe, Encoding};
+    ///
+    /// assert_eq!(Bpe::new(Encoding::Cl100kBase).encoding(), Encoding::Cl100kBase);
+    /// ```
     #[must_use]
     pub const fn encoding(&self) -> Encoding {
         self.encoding
@@ -109,6 +121,16 @@ pub struct BpeTally {
 
 impl BpeTally {
     /// Takes the next part.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::{Bpe, Encoding};
+    ///
+    /// // The end of a word that was cut changes what its beginning counts.
+    /// let mut tally = Bpe::new(Encoding::Cl100kBase).tally();
+    /// tally.push("hel");
+    /// tally.push("lo");
+    /// assert_eq!(tally.tokens(), 1);
+    /// ```
     pub fn push(&mut self, part: &str) {
         self.open.push_str(part);
         if self.open.len() >= self.due {
@@ -119,6 +141,15 @@ impl BpeTally {
     }
 
     /// The tokens of all parts together. Takes time in what is still open.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::{Bpe, Encoding};
+    ///
+    /// let mut tally = Bpe::new(Encoding::Cl100kBase).tally();
+    /// assert_eq!(tally.tokens(), 0);
+    /// tally.push("hello world");
+    /// assert_eq!(tally.tokens(), 2);
+    /// ```
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.counted.saturating_add(self.bpe.count(&self.open))

@@ -66,8 +66,39 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// How a request is told to take fewer tokens. Implemented for closures.
+///
+/// ```
+/// use blossom_layers::estimate::clamp::ClampTokens;
+/// use http::Request;
+///
+/// /// A request that is its own limit.
+/// struct AtMost(u64);
+///
+/// impl ClampTokens<u64> for AtMost {
+///     fn clamp(&self, request: &mut Request<u64>) {
+///         let limit = request.body_mut();
+///         *limit = self.0.min(*limit);
+///     }
+/// }
+/// let mut request = Request::new(4_000);
+/// AtMost(500).clamp(&mut request);
+/// assert_eq!(request.into_body(), 500);
+/// ```
 pub trait ClampTokens<B> {
     /// Lowers the limit of `request` where it is too high or absent.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::clamp::ClampTokens;
+    /// use http::Request;
+    ///
+    /// let at_most_500 = |request: &mut Request<Option<u64>>| {
+    ///     let limit = request.body_mut();
+    ///     *limit = Some(limit.map_or(500, |limit| limit.min(500)));
+    /// };
+    /// let mut unlimited = Request::new(None);
+    /// at_most_500.clamp(&mut unlimited);
+    /// assert_eq!(unlimited.into_body(), Some(500));
+    /// ```
     fn clamp(&self, request: &mut Request<B>);
 }
 
@@ -80,6 +111,23 @@ impl<B, F: Fn(&mut Request<B>)> ClampTokens<B> for F {
 /// Applies [`Clamp`].
 ///
 /// See the [module docs](self) for an example.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{estimate::clamp::ClampLayer, test_util::ScriptedService};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let policy = |request: &mut Request<()>| {
+///     request.headers_mut().insert("x-max-tokens", 500.into());
+/// };
+/// let upstream = ScriptedService::default();
+/// ClampLayer::new(policy).layer(upstream.clone()).oneshot(Request::new(())).await?;
+/// assert_eq!(upstream.seen()[0].headers["x-max-tokens"], "500");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct ClampLayer<P> {
     policy: P,
@@ -87,6 +135,22 @@ pub struct ClampLayer<P> {
 
 impl<P> ClampLayer<P> {
     /// A layer that lets `policy` change each request.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{estimate::clamp::ClampLayer, test_util::ScriptedService};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let upstream = ScriptedService::default();
+    /// let layer = ClampLayer::new(|request: &mut Request<()>| {
+    ///     request.headers_mut().insert("x-max-tokens", 500.into());
+    /// });
+    /// layer.layer(upstream.clone()).oneshot(Request::new(())).await?;
+    /// assert_eq!(upstream.seen()[0].headers["x-max-tokens"], "500");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(policy: P) -> Self {
         Self { policy }
@@ -107,6 +171,26 @@ impl<S, P: Clone> Layer<S> for ClampLayer<P> {
 /// Lowers how many tokens an answer may take.
 ///
 /// See the [module docs](self) for an example.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{estimate::clamp::{Clamp, ClampLayer}, test_util::ScriptedService};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// type Policy = fn(&mut Request<()>);
+///
+/// let policy: Policy = |request| {
+///     request.headers_mut().insert("x-max-tokens", 500.into());
+/// };
+/// let upstream = ScriptedService::default();
+/// let service: Clamp<ScriptedService, Policy> = ClampLayer::new(policy).layer(upstream.clone());
+/// service.oneshot(Request::new(())).await?;
+/// assert_eq!(upstream.seen()[0].headers["x-max-tokens"], "500");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Clamp<S, P> {
     inner: S,

@@ -17,6 +17,14 @@
 /// ```
 pub trait CountTokens {
     /// The tokens of `text`.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::{CountTokens, Heuristic};
+    ///
+    /// assert_eq!(Heuristic::new().count("What is a flower?"), 5);
+    /// let four_bytes = |text: &str| text.len() as u64 / 4;
+    /// assert_eq!(four_bytes.count("What is a flower?"), 4);
+    /// ```
     fn count(&self, text: &str) -> u64;
 
     /// The tokens of any bytes. What is no UTF-8 counts as one token for each sequence that cannot be

@@ -16,6 +16,27 @@ use crate::{
 
 pin_project! {
     /// Response future of [`Estimate`](super::Estimate).
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use blossom_layers::{
+    ///     estimate::{EstimateLayer, ResponseFuture},
+    ///     test_util::ScriptedService,
+    ///     types::{TokenEstimate, Warnings},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let policy = |_: &Request<()>| Some(TokenEstimate::new(9_000));
+    /// let layer = EstimateLayer::new(policy).warn_above(8_000);
+    /// let mut service = layer.layer(ScriptedService::default());
+    /// ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let call: ResponseFuture<_> = service.call(Request::new(()));
+    /// assert!(call.await?.extensions().get::<Warnings>().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<F> {
         #[pin]
         state: State<F>,

@@ -15,6 +15,25 @@ use crate::{
 /// Estimates the tokens of each request before it is sent.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     estimate::{Estimate, EstimateLayer, Unobserved},
+///     test_util::ScriptedService,
+///     types::TokenEstimate,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let policy = |_: &Request<()>| Some(TokenEstimate::new(100));
+/// let service: Estimate<ScriptedService, _, Unobserved> =
+///     EstimateLayer::new(policy).refuse_above(8_000).layer(ScriptedService::default());
+/// assert_eq!(service.oneshot(Request::new(())).await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Estimate<S, P, O> {
     inner: S,

@@ -13,6 +13,36 @@ use crate::{body::Guarded, types::ErrorType};
 
 pin_project! {
     /// Response body of [`Metrics`](super::Metrics).
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use blossom_layers::{
+    ///     metrics::{MetricsLayer, ResponseBody, name},
+    ///     test_util::{ScriptedBody, ScriptedService},
+    ///     types::ErrorWords,
+    /// };
+    /// use metrics_util::debugging::DebuggingRecorder;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let recorder = DebuggingRecorder::new();
+    /// let figures = recorder.snapshotter();
+    /// let _installed = metrics::set_default_local_recorder(&recorder);
+    ///
+    /// let ended = || {
+    ///     let seen = figures.snapshot().into_vec();
+    ///     seen.iter().any(|(key, ..)| key.key().name() == name::CALLS_ENDED)
+    /// };
+    /// let service = MetricsLayer::new().layer(ScriptedService::once(ScriptedBody::new()));
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// let body: ResponseBody<ScriptedBody, ErrorWords> = response.into_body();
+    /// assert!(!ended());
+    /// drop(body);
+    /// assert!(ended());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseBody<B, E: ErrorType> {
         #[pin]
         inner: Guarded<B, Call<E>>,

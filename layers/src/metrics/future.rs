@@ -17,6 +17,25 @@ use crate::{
 
 pin_project! {
     /// Response future of [`Metrics`](super::Metrics).
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use blossom_layers::{
+    ///     metrics::{MetricsLayer, ResponseFuture},
+    ///     test_util::ScriptedService,
+    ///     types::ErrorWords,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut service = MetricsLayer::new().layer(ScriptedService::default());
+    /// ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let call: ResponseFuture<_, ErrorWords> = service.call(Request::new(()));
+    /// assert_eq!(call.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<F, E: ErrorType> {
         #[pin]
         response: F,

@@ -5,6 +5,16 @@ use crate::types::Nanos;
 ///
 /// A stack fills in what it has, and a [`Publisher`](super::Publisher) tells it. They are totals,
 /// without labels: partitions are often callers, and callers are many.
+///
+/// ```
+/// use blossom_layers::{limit::concurrency::ConcurrencyLimitLayer, metrics::Levels};
+///
+/// let limit = ConcurrencyLimitLayer::new(64).handle();
+/// let mut levels = Levels::default();
+/// levels.permits_in_use = Some(limit.in_flight() as u64);
+/// assert_eq!(levels.permits_in_use, Some(0));
+/// assert_eq!(levels.rate_waiting, None); // the stack has no quotas
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Levels {
@@ -47,6 +57,13 @@ impl Levels {
 }
 
 /// Every figure of [`Levels`]. They have no labels.
+///
+/// ```
+/// use blossom_layers::metrics::{LEVELS, name};
+///
+/// assert!(LEVELS.iter().any(|level| level.name == name::PERMITS_IN_USE));
+/// assert!(LEVELS.iter().all(|level| level.labels.is_empty()));
+/// ```
 pub const LEVELS: &[Metric] = &LEVEL_LIST;
 
 const LEVEL_LIST: [Metric; COUNT] = [

@@ -3,6 +3,14 @@ use metrics::{KeyName, SharedString, Unit};
 use super::{LEVELS, recorder};
 
 /// The names, for whoever counts what no layer can see.
+///
+/// ```
+/// use blossom_layers::metrics::{METRICS, name};
+///
+/// // The unit that a page shows beside the figure.
+/// let duration = METRICS.iter().find(|metric| metric.name == name::DURATION);
+/// assert_eq!(duration.map(|metric| metric.unit), Some("s"));
+/// ```
 pub mod name {
     /// How long a call took, to the end of its body.
     pub const DURATION: &str = "gen_ai.client.operation.duration";
@@ -43,6 +51,14 @@ pub mod name {
 }
 
 /// One figure, as the guide's table has it.
+///
+/// ```
+/// use blossom_layers::metrics::{Kind, METRICS, Metric};
+///
+/// // Buckets are wanted for what has a distribution, and for nothing else.
+/// let fits = |metric: &Metric| (metric.kind == Kind::Histogram) != metric.buckets.is_empty();
+/// assert!(METRICS.iter().all(fits));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Metric {
@@ -90,6 +106,14 @@ const TOKENS: &[f64] = &[
 const ATTEMPTS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
 
 /// What a figure does.
+///
+/// ```
+/// use blossom_layers::metrics::{Kind, LEVELS, name};
+///
+/// let kind = |name| LEVELS.iter().find(|it| it.name == name).map(|it| it.kind);
+/// assert_eq!(kind(name::PERMITS_IN_USE), Some(Kind::Gauge));
+/// assert_eq!(kind(name::SPENT), Some(Kind::Counter));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -103,6 +127,12 @@ pub enum Kind {
 
 impl Kind {
     /// Its name in tables.
+    ///
+    /// ```
+    /// use blossom_layers::metrics::Kind;
+    ///
+    /// assert_eq!(Kind::Histogram.as_str(), "histogram");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -125,6 +155,14 @@ pub(super) const RESULT: &str = "blossom.result";
 
 /// Every figure of calls. All have the labels `gen_ai.operation.name`, and where they are known
 /// `gen_ai.provider.name` and `gen_ai.request.model`.
+///
+/// ```
+/// use blossom_layers::metrics::METRICS;
+///
+/// // A table for the dashboards.
+/// let mut rows = METRICS.iter().map(|it| format!("{} {} {}", it.name, it.kind.as_str(), it.unit));
+/// assert_eq!(rows.next().as_deref(), Some("gen_ai.client.operation.duration histogram s"));
+/// ```
 pub const METRICS: &[Metric] = &[
     Metric {
         name: name::DURATION,
@@ -212,6 +250,21 @@ pub const METRICS: &[Metric] = &[
 /// its meaning.
 ///
 /// The layer does so by itself when it first meets a recorder.
+///
+/// ```
+/// use blossom_layers::metrics::{describe, name};
+/// use metrics_util::debugging::DebuggingRecorder;
+///
+/// let recorder = DebuggingRecorder::new();
+/// let figures = recorder.snapshotter();
+/// metrics::with_local_recorder(&recorder, || {
+///     describe();
+///     metrics::counter!(name::SPENT).increment(7);
+/// });
+/// let seen = figures.snapshot().into_vec();
+/// let meaning = seen.first().and_then(|(_, _, meaning, _)| meaning.as_deref());
+/// assert!(meaning.is_some_and(|meaning| meaning.starts_with("what was spent")));
+/// ```
 pub fn describe() {
     recorder::with(|recorder| {
         for metric in METRICS.iter().chain(LEVELS) {

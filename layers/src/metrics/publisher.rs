@@ -38,6 +38,7 @@ use crate::{
 /// let layer = MetricsLayer::new().levels(publisher.clone());
 /// // .. when the page is asked for:
 /// publisher.publish();
+/// assert_eq!(publisher.levels().permits_in_use, Some(0));
 /// # let _ = layer;
 /// ```
 #[derive(Clone)]
@@ -64,6 +65,21 @@ impl Publisher {
     ///
     /// It is asked on the paths of calls, so it should do no more than read handles. One that panics
     /// costs the figures, not the call.
+    ///
+    /// ```
+    /// use blossom_layers::{
+    ///     limit::concurrency::ConcurrencyLimitLayer,
+    ///     metrics::{Levels, Publisher},
+    /// };
+    ///
+    /// let limit = ConcurrencyLimitLayer::new(64).handle();
+    /// let publisher = Publisher::new(move || {
+    ///     let mut levels = Levels::default();
+    ///     levels.permits_waiting = Some(limit.waiting() as u64);
+    ///     levels
+    /// });
+    /// assert_eq!(publisher.levels().permits_waiting, Some(0));
+    /// ```
     #[must_use]
     pub fn new(read: impl Fn() -> Levels + Send + Sync + 'static) -> Self {
         Self {
@@ -75,6 +91,13 @@ impl Publisher {
     }
 
     /// How the levels are now.
+    ///
+    /// ```
+    /// use blossom_layers::metrics::{Levels, Publisher};
+    ///
+    /// let publisher = Publisher::new(Levels::default);
+    /// assert_eq!(publisher.levels(), Levels::default());
+    /// ```
     #[must_use]
     pub fn levels(&self) -> Levels {
         (self.shared.read)()
@@ -83,6 +106,22 @@ impl Publisher {
     /// Tells the recorder that is installed; does nothing where there is none.
     ///
     /// The first time each level that is filled in is told, also one of zero; later what has changed.
+    ///
+    /// ```
+    /// use blossom_layers::metrics::{Levels, Publisher, name};
+    /// use metrics_util::debugging::DebuggingRecorder;
+    ///
+    /// let publisher = Publisher::new(|| {
+    ///     let mut levels = Levels::default();
+    ///     levels.breakers_open = Some(1);
+    ///     levels
+    /// });
+    /// let recorder = DebuggingRecorder::new();
+    /// let figures = recorder.snapshotter();
+    /// metrics::with_local_recorder(&recorder, || publisher.publish());
+    /// let seen = figures.snapshot().into_vec();
+    /// assert_eq!(seen.first().map(|(key, ..)| key.key().name()), Some(name::BREAKERS_OPEN));
+    /// ```
     pub fn publish(&self) {
         recorder::with(|recorder| {
             let identity = Identity::of(recorder);

@@ -11,6 +11,27 @@ use crate::{BoxError, body::Peek};
 
 pin_project! {
     /// Response body of [`Retry`](super::Retry): the inner one, as it came.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt as _;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use blossom_layers::{
+    ///     body::ReqBody,
+    ///     retry::{ResponseBody, RetryLayer},
+    ///     test_util::{ScriptedBody, ScriptedService},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::once(ScriptedBody::new().data("hello"));
+    /// let service = RetryLayer::default().layer(upstream);
+    /// let response = service.oneshot(Request::new(ReqBody::empty())).await?;
+    /// let body: ResponseBody<ScriptedBody> = response.into_body();
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct ResponseBody<R> {
         #[pin]

@@ -55,7 +55,9 @@ struct State {
 /// ```
 /// use blossom_layers::retry::Budget;
 ///
-/// println!("{:?}", Budget::new(10, 10).stats());
+/// let budget = Budget::new(10, 10);
+/// budget.count();
+/// assert_eq!((budget.stats().calls, budget.stats().refused), (1, 0));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -73,6 +75,13 @@ impl Budget {
     ///
     /// Both may be zero: then nothing is retried. Default: 10 % and 10. More percent help little against
     /// errors that strike at random, and hurt when the upstream is down.
+    ///
+    /// ```
+    /// use blossom_layers::retry::Budget;
+    ///
+    /// assert!(!Budget::new(10, 0).is_empty());
+    /// assert!(Budget::new(0, 0).is_empty()); // nothing is retried
+    /// ```
     #[must_use]
     pub fn new(percent: u32, floor: u32) -> Self {
         Self {
@@ -86,6 +95,16 @@ impl Budget {
     }
 
     /// Counts a call. [`Standard`](super::Standard) does so by itself.
+    ///
+    /// ```
+    /// use blossom_layers::retry::Budget;
+    ///
+    /// // Two policies share a budget.
+    /// let budget = Budget::default();
+    /// budget.clone().count();
+    /// budget.count();
+    /// assert_eq!(budget.stats().calls, 2);
+    /// ```
     pub fn count(&self) {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
     }
@@ -111,6 +130,13 @@ impl Budget {
     }
 
     /// What was counted so far.
+    ///
+    /// ```
+    /// use blossom_layers::retry::Budget;
+    ///
+    /// let stats = Budget::new(10, 10).stats();
+    /// assert_eq!((stats.calls, stats.allowed, stats.refused), (0, 0, 0));
+    /// ```
     #[must_use]
     pub fn stats(&self) -> BudgetStats {
         let state = lock(&self.shared.state);
@@ -122,6 +148,13 @@ impl Budget {
     }
 
     /// Whether it allows any retry at all.
+    ///
+    /// ```
+    /// use blossom_layers::retry::Budget;
+    ///
+    /// // A floor alone is enough for a retry.
+    /// assert!(!Budget::new(0, 1).is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shared.percent == 0 && self.shared.floor == 0

@@ -7,6 +7,26 @@ use crate::{BoxError, types::Attempt};
 /// The error of a single attempt is passed on as it is, unless there would be another one if the
 /// [`Budget`](super::Budget) had allowed it: a retry layer further out must know that, or retries of
 /// stacked layers would add up.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     body::ReqBody,
+///     retry::{GaveUp, RetryLayer},
+///     test_util::{ScriptedService, Step},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let upstream = ScriptedService::new(["down", "down", "still down"].map(Step::Fail));
+/// let service = RetryLayer::default().layer(upstream);
+/// let error = service.oneshot(Request::new(ReqBody::empty())).await.unwrap_err();
+/// assert!(error.is::<GaveUp>());
+/// assert_eq!(error.to_string(), "gave up after 3 attempts");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct GaveUp {
     attempt: Attempt,
@@ -19,12 +39,50 @@ impl GaveUp {
     }
 
     /// The attempt that was the last.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     body::ReqBody,
+    /// #     retry::{GaveUp, RetryLayer},
+    /// #     test_util::{ScriptedService, Step},
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::new(["down", "down", "still down"].map(Step::Fail));
+    /// # let service = RetryLayer::default().layer(upstream);
+    /// let error = service.oneshot(Request::new(ReqBody::empty())).await.unwrap_err();
+    /// let attempt = error.downcast_ref().map(GaveUp::attempt);
+    /// assert_eq!(attempt.map(|it| it.number()), Some(3));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn attempt(&self) -> Attempt {
         self.attempt
     }
 
     /// The error of that attempt.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     body::ReqBody,
+    /// #     retry::{GaveUp, RetryLayer},
+    /// #     test_util::{ScriptedService, Step},
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::new(["down", "down", "still down"].map(Step::Fail));
+    /// # let service = RetryLayer::default().layer(upstream);
+    /// let error = service.oneshot(Request::new(ReqBody::empty())).await.unwrap_err();
+    /// let last = error.downcast::<GaveUp>()?.into_source();
+    /// assert_eq!(last.to_string(), "still down");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_source(self) -> BoxError {
         self.source

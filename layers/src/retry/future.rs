@@ -26,6 +26,26 @@ use crate::{
 
 pin_project! {
     /// Response future of [`Retry`](super::Retry).
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use blossom_layers::{
+    ///     body::ReqBody,
+    ///     retry::{ResponseFuture, RetryLayer, Standard, Wait},
+    ///     test_util::ScriptedService,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut service = RetryLayer::default().layer(ScriptedService::default());
+    /// ServiceExt::<Request<ReqBody>>::ready(&mut service).await?;
+    /// let call: ResponseFuture<_, Standard, ReqBody, _, _, Wait> =
+    ///     service.call(Request::new(ReqBody::empty()));
+    /// assert_eq!(call.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<S, P, B, F, R, W> {
         #[pin]
         state: State<F, R, W>,

@@ -24,6 +24,27 @@ pub struct RetryLayer<P = Standard> {
 
 impl<P> RetryLayer<P> {
     /// A layer that asks `policy`, of which each call gets a clone.
+    ///
+    /// ```
+    /// # use std::num::NonZeroU32;
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     body::ReqBody,
+    /// #     retry::{RetryLayer, Standard},
+    /// #     test_util::{ScriptedService, Step},
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // One attempt: nothing is retried.
+    /// let policy = Standard::new().max_attempts(NonZeroU32::MIN);
+    /// let upstream = ScriptedService::new([Step::Fail("down")]);
+    /// let service = RetryLayer::new(policy).layer(upstream.clone());
+    /// assert!(service.oneshot(Request::new(ReqBody::empty())).await.is_err());
+    /// assert_eq!(upstream.calls(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(policy: P) -> Self {
         Self {
@@ -37,6 +58,32 @@ impl<P> RetryLayer<P> {
     ///
     /// Longer retries more of the streams that fail before they begin, and shows heads later. Zero holds
     /// a head only while frames are there at once; `Duration::MAX` until the first content.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+    /// # use tokio::time::Instant;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     body::ReqBody,
+    /// #     retry::RetryLayer,
+    /// #     test_util::{ScriptedBody, ScriptedService, Step},
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // A stream that is slow to begin.
+    /// let body = ScriptedBody::new().wait(Duration::from_secs(30)).data("data: hello\n\n");
+    /// let mut stream = Response::new(body);
+    /// stream.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    /// let upstream = ScriptedService::new([Step::Respond(stream)]);
+    ///
+    /// let service = RetryLayer::default().commit_after(Duration::from_secs(5)).layer(upstream);
+    /// let start = Instant::now();
+    /// service.oneshot(Request::new(ReqBody::empty())).await?;
+    /// assert_eq!(start.elapsed().as_secs(), 5); // its head was held so long
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn commit_after(mut self, commit_after: Duration) -> Self {
         self.commit_after = commit_after;

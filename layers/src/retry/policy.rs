@@ -40,6 +40,11 @@ use crate::{
 ///         (failed && first).then(|| ready(()))
 ///     }
 /// }
+/// let mut policy = OnceMore { tried: false };
+/// let request = Request::new(ReqBody::empty());
+/// let failed = Reply::ended(http::StatusCode::BAD_GATEWAY);
+/// assert!(policy.retry(&request, &failed).is_some());
+/// assert!(policy.retry(&request, &failed).is_none());
 /// ```
 pub trait Policy<B> {
     /// The wait before the next attempt.
@@ -47,6 +52,16 @@ pub trait Policy<B> {
 
     /// A request that sends the same bytes and headers, or `None` if there can be none: then it is sent
     /// once, and nothing more is asked.
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, retry::{Policy, Standard}, test_util::ScriptedBody};
+    /// use http::Request;
+    ///
+    /// let whole = Request::new(ReqBody::from("hello"));
+    /// assert!(Standard::new().clone_request(&whole).is_some());
+    /// let stream = Request::new(ReqBody::stream(ScriptedBody::new()));
+    /// assert!(Standard::new().clone_request(&stream).is_none());
+    /// ```
     fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>>;
 
     /// The wait before `request` is sent again because of this reply, or `None` if the reply is to be
@@ -54,10 +69,42 @@ pub trait Policy<B> {
     ///
     /// Asked for every reply, also for those that succeeded. For a stream whose head is held it is asked
     /// a second time if the stream fails before its first content.
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, retry::{Policy, Standard}, types::Reply};
+    /// use http::{Request, StatusCode};
+    ///
+    /// let request = Request::new(ReqBody::empty());
+    /// let retries = |status| Standard::new().retry(&request, &Reply::ended(status)).is_some();
+    /// assert!(retries(StatusCode::BAD_GATEWAY));
+    /// assert!(!retries(StatusCode::OK) && !retries(StatusCode::BAD_REQUEST));
+    /// ```
     fn retry(&mut self, request: &Request<B>, reply: &Reply<'_>) -> Option<Self::Wait>;
 
     /// Whether [`retry`](Self::retry) wants to see the beginning of the body of this answer, which failed
     /// by its status. By default it does not.
+    ///
+    /// ```
+    /// use blossom_layers::{
+    ///     body::ReqBody,
+    ///     retry::{Policy, Standard},
+    ///     types::{Class, Classify, Reply},
+    /// };
+    /// use http::StatusCode;
+    ///
+    /// struct ByText;
+    ///
+    /// impl Classify for ByText {
+    /// #   fn classify(&self, _: &Reply<'_>) -> Class { Class::Transient }
+    ///     fn wants_body(&self, reply: &Reply<'_>) -> bool {
+    ///         reply.status() == Some(StatusCode::TOO_MANY_REQUESTS)
+    ///     }
+    /// }
+    /// // The policy asks what it classifies by.
+    /// let policy = Standard::new().classify(ByText);
+    /// let reply = Reply::ended(StatusCode::TOO_MANY_REQUESTS);
+    /// assert!(Policy::<ReqBody>::wants_body(&policy, &reply));
+    /// ```
     fn wants_body(&self, reply: &Reply<'_>) -> bool {
         let _ = reply;
         false
@@ -66,6 +113,16 @@ pub trait Policy<B> {
     /// Whether [`retry`](Self::retry) has just passed a reply on only because no more retries may be made
     /// for now. Then the reply says so, and retry layers further out do not make them either. By default
     /// it has not.
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, retry::{Budget, Policy, Standard}, types::Reply};
+    /// use http::{Request, StatusCode};
+    ///
+    /// let mut policy = Standard::new().budget(Budget::new(0, 0));
+    /// let reply = Reply::ended(StatusCode::BAD_GATEWAY);
+    /// assert!(policy.retry(&Request::new(ReqBody::empty()), &reply).is_none());
+    /// assert!(Policy::<ReqBody>::is_out_of_budget(&policy));
+    /// ```
     fn is_out_of_budget(&self) -> bool {
         false
     }
@@ -76,8 +133,36 @@ pub trait Policy<B> {
 /// Sending again is not harmless where the first one may still be at work, or may be paid for.
 ///
 /// Implemented for closures that take the attempt that failed, the request and the reply.
+///
+/// ```
+/// use blossom_layers::{retry::Repeat, types::{Attempt, Reply}};
+/// use http::{Request, StatusCode};
+///
+/// // Only what was refused for a while, and only once.
+/// let busy = |attempt: Attempt, _: &Request<()>, reply: &Reply<'_>| {
+///     attempt == Attempt::FIRST && reply.status() == Some(StatusCode::TOO_MANY_REQUESTS)
+/// };
+/// let reply = Reply::ended(StatusCode::TOO_MANY_REQUESTS);
+/// assert!(busy.may_repeat(Attempt::FIRST, &Request::new(()), &reply));
+/// assert!(!busy.may_repeat(Attempt::FIRST.next(), &Request::new(()), &reply));
+/// ```
 pub trait Repeat<B> {
     /// Whether `request` may be sent again.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), http::Error> {
+    /// use blossom_layers::{retry::{Idempotent, Repeat}, types::{Attempt, Reply}};
+    /// use http::Request;
+    ///
+    /// let lost = std::io::Error::other("connection reset");
+    /// let reply = Reply::failed(&lost);
+    /// let get = Request::get("/models").body(())?;
+    /// assert!(Idempotent.may_repeat(Attempt::FIRST, &get, &reply));
+    /// let post = Request::post("/chat").header("idempotency-key", "7f").body(())?;
+    /// assert!(Idempotent.may_repeat(Attempt::FIRST, &post, &reply));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn may_repeat(&self, attempt: Attempt, request: &Request<B>, reply: &Reply<'_>) -> bool;
 }
 
@@ -92,6 +177,20 @@ impl<B, F: Fn(Attempt, &Request<B>, &Reply<'_>) -> bool> Repeat<B> for F {
 /// That is: methods that are idempotent by RFC 9110 section 9.2.2, requests with an `Idempotency-Key`,
 /// replies whose status or event says that they failed, and refusals of layers, after which nothing was
 /// sent. A `POST` whose connection was lost, or whose clock fired, is not sent again.
+///
+/// ```
+/// # fn main() -> Result<(), http::Error> {
+/// use blossom_layers::{retry::{Idempotent, Repeat as _}, types::{Attempt, Reply}};
+/// use http::{Request, StatusCode};
+///
+/// let post = Request::post("/chat").body(())?;
+/// let told = Reply::ended(StatusCode::BAD_GATEWAY);
+/// assert!(Idempotent.may_repeat(Attempt::FIRST, &post, &told));
+/// let lost = std::io::Error::other("connection reset");
+/// assert!(!Idempotent.may_repeat(Attempt::FIRST, &post, &Reply::failed(&lost)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Idempotent;
 

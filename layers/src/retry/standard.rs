@@ -60,6 +60,17 @@ struct Rules<C, R> {
 
 impl Standard {
     /// The policy with its defaults, and a budget of its own.
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, retry::{Policy as _, Standard}, types::Reply};
+    /// use http::{Request, StatusCode};
+    ///
+    /// let mut policy = Standard::new();
+    /// let request = Request::new(ReqBody::empty());
+    /// let failed = Reply::ended(StatusCode::BAD_GATEWAY);
+    /// let retries = std::iter::from_fn(|| policy.retry(&request, &failed)).count();
+    /// assert_eq!(retries, 2); // three attempts
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::of(Rules {
@@ -98,6 +109,20 @@ impl<C: Clone, R: Clone> Standard<C, R> {
     }
 
     /// How a reply counts. Default: [`ByStatus`].
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, retry::{Policy as _, Standard}, types::{Class, Reply}};
+    /// use http::{Request, StatusCode};
+    ///
+    /// // What was just made may not be found yet.
+    /// let classify = |reply: &Reply<'_>| match reply.status() {
+    ///     Some(StatusCode::NOT_FOUND) => Class::Transient,
+    ///     _ => Class::Success,
+    /// };
+    /// let reply = Reply::ended(StatusCode::NOT_FOUND);
+    /// let request = Request::new(ReqBody::empty());
+    /// assert!(Standard::new().classify(classify).retry(&request, &reply).is_some());
+    /// ```
     pub fn classify<D>(self, classify: D) -> Standard<D, R>
     where
         D: Classify,
@@ -115,6 +140,23 @@ impl<C: Clone, R: Clone> Standard<C, R> {
     }
 
     /// Whether a request may be sent again. Default: [`Idempotent`].
+    ///
+    /// ```
+    /// use blossom_layers::{
+    ///     body::ReqBody,
+    ///     retry::{Policy as _, Standard},
+    ///     types::{Attempt, Reply},
+    /// };
+    /// use http::{Request, StatusCode};
+    ///
+    /// // A path that nobody may ask twice.
+    /// let repeat = |_: Attempt, request: &Request<ReqBody>, _: &Reply<'_>| {
+    ///     request.uri().path() != "/"
+    /// };
+    /// let reply = Reply::ended(StatusCode::BAD_GATEWAY);
+    /// let request = Request::new(ReqBody::empty());
+    /// assert!(Standard::new().repeat(repeat).retry(&request, &reply).is_none());
+    /// ```
     pub fn repeat<Q>(self, repeat: Q) -> Standard<C, Q> {
         let rules = Arc::unwrap_or_clone(self.rules);
         Standard::of(Rules {
@@ -130,12 +172,50 @@ impl<C: Clone, R: Clone> Standard<C, R> {
 
     /// How often a request is sent at most, the first time included; 1 never retries. Default: 3, since
     /// what has failed thrice will mostly fail a fourth time.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use blossom_layers::{body::ReqBody, retry::{Policy as _, Standard}, types::Reply};
+    /// use http::{Request, StatusCode};
+    ///
+    /// let mut policy = Standard::new().max_attempts(NonZeroU32::MIN.saturating_add(4));
+    /// let request = Request::new(ReqBody::empty());
+    /// let failed = Reply::ended(StatusCode::BAD_GATEWAY);
+    /// let retries = std::iter::from_fn(|| policy.retry(&request, &failed)).count();
+    /// assert_eq!(retries, 4);
+    /// ```
     #[must_use]
     pub fn max_attempts(self, max_attempts: NonZeroU32) -> Self {
         self.with(|rules| rules.max_attempts = max_attempts)
     }
 
     /// How long to wait where the upstream does not say. Default: full jitter of 500 ms, doubling to 8 s.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::{Request, StatusCode};
+    /// # use tokio::time::Instant;
+    /// use blossom_layers::{
+    ///     backoff::Backoff,
+    ///     body::ReqBody,
+    ///     retry::{Policy as _, Standard},
+    ///     types::Reply,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+    /// let mut policy = Standard::new().backoff(backoff);
+    /// # let request = Request::new(ReqBody::empty());
+    /// let start = Instant::now();
+    /// if let Some(wait) = policy.retry(&request, &Reply::ended(StatusCode::BAD_GATEWAY)) {
+    ///     wait.await;
+    /// }
+    /// assert!(start.elapsed() <= Duration::from_millis(51)); // a timer ends on the millisecond
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn backoff(self, backoff: Backoff) -> Self {
         self.with(|rules| rules.backoff = backoff)
@@ -143,6 +223,19 @@ impl<C: Clone, R: Clone> Standard<C, R> {
 
     /// How many retries there may be, over all calls of all clones. A budget can be shared between
     /// layers. Default: [`Budget::default`].
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, retry::{Budget, Policy as _, Standard}, types::Reply};
+    /// use http::{Request, StatusCode};
+    ///
+    /// let budget = Budget::new(0, 1);
+    /// let policy = Standard::new().budget(budget.clone());
+    /// let request = Request::new(ReqBody::empty());
+    /// let failed = Reply::ended(StatusCode::BAD_GATEWAY);
+    /// assert!(policy.clone().retry(&request, &failed).is_some());
+    /// assert!(policy.clone().retry(&request, &failed).is_none());
+    /// assert_eq!((budget.stats().allowed, budget.stats().refused), (1, 1));
+    /// ```
     #[must_use]
     pub fn budget(self, budget: Budget) -> Self {
         self.with(|rules| rules.budget = budget)
@@ -150,6 +243,21 @@ impl<C: Clone, R: Clone> Standard<C, R> {
 
     /// The longest `Retry-After` that is waited; a longer one ends the retries, and stands in the answer
     /// that is passed on. Default: 120 s, which is longer than most callers wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{body::ReqBody, retry::{Policy as _, Standard}, types::Reply};
+    /// use http::{HeaderMap, HeaderValue, Request, StatusCode, header::RETRY_AFTER};
+    ///
+    /// let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("60"))]);
+    /// let busy = Reply::head(StatusCode::TOO_MANY_REQUESTS, &headers);
+    /// let request = Request::new(ReqBody::empty());
+    /// assert!(Standard::new().retry(&request, &busy).is_some());
+    ///
+    /// let mut impatient = Standard::new().max_retry_after(Duration::from_secs(30));
+    /// assert!(impatient.retry(&request, &busy).is_none());
+    /// ```
     #[must_use]
     pub fn max_retry_after(self, max_retry_after: Duration) -> Self {
         self.with(|rules| rules.max_retry_after = max_retry_after)
@@ -157,6 +265,15 @@ impl<C: Clone, R: Clone> Standard<C, R> {
 
     /// The largest body that is kept to be sent again; a larger one is sent once. Default: 1 MiB, as
     /// much as `buffer` keeps.
+    ///
+    /// ```
+    /// use blossom_layers::{body::ReqBody, retry::{Policy as _, Standard}};
+    /// use http::Request;
+    ///
+    /// let mut policy = Standard::new().max_replay_bytes(4);
+    /// assert!(policy.clone_request(&Request::new(ReqBody::from("hi"))).is_some());
+    /// assert!(policy.clone_request(&Request::new(ReqBody::from("hello"))).is_none());
+    /// ```
     #[must_use]
     pub fn max_replay_bytes(self, max_replay_bytes: usize) -> Self {
         self.with(|rules| rules.max_replay_bytes = max_replay_bytes)
@@ -265,6 +382,27 @@ impl<C, R> fmt::Debug for Standard<C, R> {
 }
 
 /// The wait of [`Standard`]. Without a wait it needs no timer and no runtime.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use http::{HeaderMap, HeaderValue, Request, StatusCode, header::RETRY_AFTER};
+/// # use tokio::time::Instant;
+/// use blossom_layers::{body::ReqBody, retry::{Policy as _, Standard, Wait}, types::Reply};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("7"))]);
+/// let busy = Reply::head(StatusCode::TOO_MANY_REQUESTS, &headers);
+/// let wait: Option<Wait> = Standard::new().retry(&Request::new(ReqBody::empty()), &busy);
+///
+/// let start = Instant::now();
+/// if let Some(wait) = wait {
+///     wait.await;
+/// }
+/// assert_eq!(start.elapsed().as_secs(), 7);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Wait {
     // `None`: at once.

@@ -13,6 +13,36 @@ use crate::types::Outcome;
 
 pin_project! {
     /// Response body of [`ServerTiming`](super::ServerTiming).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::{HeaderValue, Request, Response, header::TE};
+    /// # use http_body_util::BodyExt as _;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use blossom_layers::{
+    ///     server_timing::{ResponseBody, ServerTimingLayer},
+    ///     test_util::{ScriptedBody, ScriptedService, Step},
+    ///     types::Outcome,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let outcome = Outcome::new();
+    /// let mut response = Response::new(ScriptedBody::new().data("hello"));
+    /// response.extensions_mut().insert(outcome.clone());
+    /// let upstream = ScriptedService::new([Step::Respond(response)]);
+    /// let service = ServerTimingLayer::new().layer(upstream);
+    ///
+    /// let mut request = Request::new(());
+    /// request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    /// let body: ResponseBody<ScriptedBody> = service.oneshot(request).await?.into_body();
+    /// // Written by `observe`, as the body passes.
+    /// outcome.update(|record| record.timing.end = Some(Duration::from_millis(80)));
+    /// let trailers = body.collect().await?.trailers().cloned().unwrap_or_default();
+    /// assert_eq!(trailers["server-timing"], "body;dur=80.000");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

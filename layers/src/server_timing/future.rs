@@ -17,6 +17,28 @@ use crate::types::{CacheStatus, Outcome};
 
 pin_project! {
     /// Response future of [`ServerTiming`](super::ServerTiming).
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use blossom_layers::{
+    ///     server_timing::{ResponseFuture, ServerTimingLayer},
+    ///     test_util::{ScriptedBody, ScriptedService, Step},
+    ///     types::CacheStatus,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut response = Response::new(ScriptedBody::new());
+    /// response.extensions_mut().insert(CacheStatus::Miss);
+    /// let upstream = ScriptedService::new([Step::Respond(response)]);
+    /// let mut service = ServerTimingLayer::new().layer(upstream);
+    /// ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let call: ResponseFuture<_> = service.call(Request::new(()));
+    /// assert_eq!(call.await?.headers()["server-timing"], "cache;desc=miss");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

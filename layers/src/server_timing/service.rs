@@ -11,11 +11,55 @@ use super::{ResponseBody, ResponseFuture};
 /// Applies [`ServerTiming`].
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use http::{Request, Response};
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     body::End,
+///     server_timing::ServerTimingLayer,
+///     test_util::{ScriptedBody, ScriptedService, Step},
+///     types::Outcome,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// // What is known of an answer that was stored.
+/// let outcome = Outcome::new();
+/// outcome.update(|record| {
+///     record.timing.head = Some(Duration::from_millis(80));
+///     record.timing.end = Some(Duration::from_millis(500));
+///     record.end = Some(End::Complete);
+/// });
+/// let mut response = Response::new(ScriptedBody::new());
+/// response.extensions_mut().insert(outcome);
+///
+/// let service = ServerTimingLayer::new().layer(ScriptedService::new([Step::Respond(response)]));
+/// let response = service.oneshot(Request::new(())).await?;
+/// assert_eq!(response.headers()["server-timing"], "head;dur=80.000, body;dur=500.000");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServerTimingLayer(());
 
 impl ServerTimingLayer {
     /// A layer that tells callers of the times in the table of the [module](super).
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{server_timing::ServerTimingLayer, test_util::ScriptedService};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // Of a reply that nobody observes it says nothing.
+    /// let service = ServerTimingLayer::new().layer(ScriptedService::default());
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// assert!(response.headers().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self(())
@@ -33,6 +77,27 @@ impl<S> Layer<S> for ServerTimingLayer {
 /// Tells the caller where the time of its answer went.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// # use http::{Request, Response};
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     server_timing::{ServerTiming, ServerTimingLayer},
+///     test_util::{ScriptedBody, ScriptedService, Step},
+///     types::CacheStatus,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let mut response = Response::new(ScriptedBody::new());
+/// response.extensions_mut().insert(CacheStatus::Stale);
+/// let upstream = ScriptedService::new([Step::Respond(response)]);
+/// let service: ServerTiming<ScriptedService> = ServerTimingLayer::new().layer(upstream);
+/// let response = service.oneshot(Request::new(())).await?;
+/// assert_eq!(response.headers()["server-timing"], "cache;desc=stale");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ServerTiming<S> {
     inner: S,
@@ -40,6 +105,26 @@ pub struct ServerTiming<S> {
 
 impl<S> ServerTiming<S> {
     /// Wraps `inner`.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use tower::ServiceExt as _;
+    /// # use blossom_layers::{
+    /// #     server_timing::ServerTiming,
+    /// #     test_util::{ScriptedBody, ScriptedService, Step},
+    /// #     types::CacheStatus,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let mut response = Response::new(ScriptedBody::new());
+    /// # response.extensions_mut().insert(CacheStatus::Hit);
+    /// # let upstream = ScriptedService::new([Step::Respond(response)]);
+    /// let service = ServerTiming::new(upstream); // whose answer comes from a cache
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// assert_eq!(response.headers()["server-timing"], "cache;desc=hit");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S) -> Self {
         Self { inner }
     }

@@ -26,24 +26,56 @@ impl Budget {
     ///
     /// A limit of zero lets only pass what certainly costs nothing. A period of zero is one of a
     /// nanosecond; `Duration::MAX` never ends.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{spend::Budget, types::Nanos};
+    ///
+    /// let budget = Budget::new(Nanos(5_000_000_000), Duration::from_secs(3600));
+    /// assert_ne!(budget, Budget::in_all(Nanos(5_000_000_000)));
+    /// ```
     #[must_use]
     pub const fn new(limit: Nanos, period: Duration) -> Self {
         Self { limit, period }
     }
 
     /// At most `limit` in all, for as long as the layer lives.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{spend::Budget, types::Nanos};
+    ///
+    /// assert_eq!(Budget::in_all(Nanos(1_000)).period(), Duration::MAX);
+    /// ```
     #[must_use]
     pub const fn in_all(limit: Nanos) -> Self {
         Self::new(limit, Duration::MAX)
     }
 
     /// The most that may be spent in a period.
+    ///
+    /// ```
+    /// use blossom_layers::{spend::Budget, types::Nanos};
+    ///
+    /// assert_eq!(Budget::in_all(Nanos(1_000)).limit(), Nanos(1_000));
+    /// ```
     #[must_use]
     pub const fn limit(&self) -> Nanos {
         self.limit
     }
 
     /// How long a period is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{spend::Budget, types::Nanos};
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// assert_eq!(Budget::new(Nanos(1_000), hour).period(), hour);
+    /// ```
     #[must_use]
     pub const fn period(&self) -> Duration {
         self.period
@@ -63,6 +95,29 @@ impl Budget {
 }
 
 /// What becomes of a request whose price is not known before it is sent.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     spend::{PriceUnknown, SpendLayer, Unknown},
+///     test_util::ScriptedService,
+///     types::{Nanos, Quote, Record},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// // Nobody says what a call may cost.
+/// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)));
+/// let allowing = spend.clone().layer(ScriptedService::default());
+/// assert!(allowing.oneshot(Request::new(())).await.is_ok());
+///
+/// let refusing = spend.unknown(Unknown::Refuse).layer(ScriptedService::default());
+/// let error = refusing.oneshot(Request::new(())).await.unwrap_err();
+/// assert!(error.is::<PriceUnknown>());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Unknown {

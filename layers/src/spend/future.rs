@@ -15,6 +15,24 @@ use crate::{BoxError, body::Guarded, oneshot::Called, types::Price};
 
 pin_project! {
     /// Response future of [`Spend`](super::Spend).
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _};
+    /// use blossom_layers::{
+    ///     spend::{ResponseFuture, SpendLayer},
+    ///     test_util::ScriptedService,
+    ///     types::{Nanos, Quote, Record},
+    /// };
+    ///
+    /// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)))
+    ///     .quote(|_: &Request<()>| Some(Quote::new().most(Nanos(50))));
+    /// let mut service = spend.layer(ScriptedService::default());
+    /// let call: ResponseFuture<_, (), _, _> = service.call(Request::new(()));
+    /// assert_eq!(spend.handle().totals().reserved, Nanos(50));
+    /// drop(call); // it was never sent
+    /// assert_eq!(spend.handle().totals().reserved, Nanos::ZERO);
+    /// ```
     pub struct ResponseFuture<S, B, F, P: Price> {
         #[pin]
         state: State<S, B, F>,

@@ -20,6 +20,31 @@ use crate::{
 
 /// Applies [`Savings`]. Made by [`SpendLayer::savings`](super::SpendLayer::savings), whose books it
 /// shares; it stands outside the cache.
+///
+/// ```
+/// # use http::{Request, Response};
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     spend::{SavingsLayer, SpendLayer},
+///     test_util::{ScriptedBody, ScriptedService, Step},
+///     types::{CacheStatus, Nanos, Outcome, Quote, Record},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// // What a cache answers.
+/// let mut hit = Response::new(ScriptedBody::new().sized());
+/// hit.extensions_mut().insert(CacheStatus::Hit);
+/// hit.extensions_mut().insert(Outcome::new());
+/// let cache = ScriptedService::new([Step::Respond(hit)]);
+///
+/// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)));
+/// let layer: SavingsLayer<_> = spend.savings();
+/// layer.layer(cache).oneshot(Request::new(())).await?;
+/// assert_eq!(spend.handle().totals().saved, Nanos(40));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SavingsLayer<P, K = Unpartitioned> {
     pub(super) ledger: Arc<Ledger>,
@@ -43,6 +68,25 @@ impl<S, P: Clone, K: Clone> Layer<S> for SavingsLayer<P, K> {
 /// Readiness is forwarded. An answer is one of a cache if its
 /// [`CacheStatus`](crate::types::CacheStatus) says so; what it would have cost stands in its
 /// [`Outcome`](crate::types::Outcome). It counts when its body ends.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     spend::{Savings, SpendLayer},
+///     test_util::ScriptedService,
+///     types::{Nanos, Quote, Record},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)));
+/// let service: Savings<ScriptedService, _> = spend.savings().layer(ScriptedService::default());
+/// service.oneshot(Request::new(())).await?;
+/// assert_eq!(spend.handle().totals().hits, 0); // no cache has answered
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Savings<S, P, K = Unpartitioned> {
     inner: S,
@@ -92,6 +136,26 @@ struct Saving<P> {
 
 pin_project! {
     /// Response future of [`Savings`].
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use blossom_layers::{
+    ///     spend::{SavingsFuture, SpendLayer},
+    ///     test_util::ScriptedService,
+    ///     types::{Nanos, Quote, Record},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)));
+    /// let mut service = spend.savings().layer(ScriptedService::default());
+    /// ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let call: SavingsFuture<_, _> = service.call(Request::new(()));
+    /// assert_eq!(call.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct SavingsFuture<F, P> {
         #[pin]
         response: F,
@@ -124,6 +188,32 @@ where
 }
 
 /// Hangs on the body of an answer that cost nothing.
+///
+/// ```
+/// # use http::{Request, Response};
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     body::Guarded,
+///     spend::{Save, SpendLayer},
+///     test_util::{ScriptedBody, ScriptedService, Step},
+///     types::{CacheStatus, Nanos, Quote, Record},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let mut hit = Response::new(ScriptedBody::new());
+/// hit.extensions_mut().insert(CacheStatus::Hit);
+/// let cache = ScriptedService::new([Step::Respond(hit)]);
+///
+/// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)));
+/// let response = spend.savings().layer(cache).oneshot(Request::new(())).await?;
+/// let body: Guarded<ScriptedBody, Save<_>> = response.into_body();
+/// assert_eq!(spend.handle().totals().hits, 0);
+/// drop(body);
+/// assert_eq!(spend.handle().totals().hits, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Save<P: Price> {
     // Boxed, since few have one and all are moved through the stack.
     saving: Option<Box<Saving<P>>>,

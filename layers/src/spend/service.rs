@@ -17,6 +17,25 @@ use crate::{
 /// Counts what calls cost, and refuses those that a budget does not allow.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     spend::{Spend, SpendLayer},
+///     test_util::ScriptedService,
+///     types::{Nanos, Quote, Record},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)));
+/// let service: Spend<ScriptedService, _> = spend.layer(ScriptedService::default());
+/// service.oneshot(Request::new(())).await?;
+/// assert_eq!(spend.handle().totals().spent, Nanos(40));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Spend<S, P, Q = Unquoted, K = Unpartitioned> {
     inner: S,
@@ -25,6 +44,24 @@ pub struct Spend<S, P, Q = Unquoted, K = Unpartitioned> {
 
 impl<S, P, Q, K> Spend<S, P, Q, K> {
     /// Wraps `inner`. It shares the books of all services of `spend`.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    /// # use blossom_layers::{
+    /// #     spend::{Spend, SpendLayer},
+    /// #     test_util::ScriptedService,
+    /// #     types::{Nanos, Quote, Record},
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)));
+    /// let service = Spend::new(ScriptedService::default(), spend.clone());
+    /// service.oneshot(Request::new(())).await?;
+    /// assert_eq!(spend.handle().totals().calls, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S, spend: SpendLayer<P, Q, K>) -> Self {
         Self { inner, spend }
     }

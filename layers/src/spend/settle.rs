@@ -11,6 +11,29 @@ use crate::{
 };
 
 /// Hangs on a call and its body until what it costs is known.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     body::Guarded,
+///     spend::{Settle, SpendLayer},
+///     test_util::{ScriptedBody, ScriptedService},
+///     types::{Nanos, Quote, Record},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)));
+/// let service = spend.layer(ScriptedService::once(ScriptedBody::new()));
+/// let response = service.oneshot(Request::new(())).await?;
+/// let body: Guarded<ScriptedBody, Settle<_>> = response.into_body();
+/// assert_eq!(spend.handle().totals().spent, Nanos::ZERO);
+/// drop(body);
+/// assert_eq!(spend.handle().totals().spent, Nanos(40));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Settle<P: Price> {
     // `None` for a call that costs nothing. Boxed, since it is moved through the stack with the body.
     ticket: Option<Box<Ticket<P>>>,

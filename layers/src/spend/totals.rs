@@ -4,9 +4,9 @@ use crate::types::Nanos;
 /// What calls have cost so far.
 ///
 /// ```
-/// use blossom_layers::{spend::SpendLayer, types::{Nanos, Record}};
+/// use blossom_layers::{spend::SpendLayer, types::{Nanos, Quote, Record}};
 ///
-/// let layer = SpendLayer::new(|record: &Record| record.usage.map(|usage| Nanos(usage.total_tokens)));
+/// let layer = SpendLayer::new(|_: &Quote, record: &Record| Some(Nanos(record.usage?.total_tokens)));
 /// let totals = layer.handle().totals();
 /// assert_eq!((totals.calls, totals.spent, totals.saved), (0, Nanos::ZERO, Nanos::ZERO));
 /// ```
@@ -28,6 +28,24 @@ pub struct Totals {
 }
 
 /// The books, which always balance: what was reserved was settled, given back, or is open.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, Service as _};
+/// use blossom_layers::{
+///     spend::{Balance, SpendLayer},
+///     test_util::ScriptedService,
+///     types::{Nanos, Quote, Record},
+/// };
+///
+/// let spend = SpendLayer::new(|_: &Quote, _: &Record| Some(Nanos(40)))
+///     .quote(|_: &Request<()>| Some(Quote::new().most(Nanos(50))));
+/// let call = spend.layer(ScriptedService::default()).call(Request::new(()));
+/// let Balance { reserved, settled, refunded, open, .. } = spend.handle().balance();
+/// assert_eq!(reserved, settled + refunded + open);
+/// assert_eq!(open, 50);
+/// # drop(call);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Balance {

@@ -22,6 +22,20 @@ use crate::BoxError;
 ///
 /// By default its length is unknown, so that it ends with `None`. [`sized`](Self::sized) makes it
 /// end with its last frame, as a body with `Content-Length` does.
+///
+/// ```
+/// # use http_body_util::BodyExt as _;
+/// use blossom_layers::test_util::ScriptedBody;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let body = ScriptedBody::new().data("hello ").data("world").trailer("x-sum", "7f");
+/// let body = body.collect().await?;
+/// assert!(body.trailers().is_some_and(|trailers| trailers["x-sum"] == "7f"));
+/// assert_eq!(body.to_bytes(), "hello world");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Default)]
 pub struct ScriptedBody {
     steps: VecDeque<Step>,
@@ -39,18 +53,48 @@ enum Step {
 
 impl ScriptedBody {
     /// A body without frames.
+    ///
+    /// ```
+    /// use blossom_layers::test_util::ScriptedBody;
+    /// use http_body::Body as _;
+    ///
+    /// // Its length is not known: it has not ended before it was polled.
+    /// assert!(!ScriptedBody::new().is_end_stream());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Then a frame of data.
+    ///
+    /// ```
+    /// # use http_body_util::BodyExt as _;
+    /// # use blossom_layers::test_util::ScriptedBody;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let body = ScriptedBody::new().data("hello ").data("world");
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello world");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn data(self, data: impl Into<Bytes>) -> Self {
         self.step(Step::Frame(Frame::data(data.into())))
     }
 
     /// Then trailers of one field.
+    ///
+    /// ```
+    /// # use http_body_util::BodyExt as _;
+    /// # use blossom_layers::test_util::ScriptedBody;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let body = ScriptedBody::new().trailer("grpc-status", "0").collect().await?;
+    /// assert!(body.trailers().is_some_and(|trailers| trailers["grpc-status"] == "0"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn trailer(self, name: &'static str, value: &'static str) -> Self {
         let fields = [(
@@ -61,24 +105,66 @@ impl ScriptedBody {
     }
 
     /// Then a pause.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http_body_util::BodyExt as _;
+    /// # use tokio::time::Instant;
+    /// # use blossom_layers::test_util::ScriptedBody;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let start = Instant::now();
+    /// ScriptedBody::new().wait(Duration::from_secs(7)).data("late").collect().await?;
+    /// assert_eq!(start.elapsed().as_secs(), 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn wait(self, pause: Duration) -> Self {
         self.step(Step::Wait(pause))
     }
 
     /// Then an error with this text.
+    ///
+    /// ```
+    /// # use http_body_util::BodyExt as _;
+    /// # use blossom_layers::test_util::ScriptedBody;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let cut = ScriptedBody::new().data("half of").error("connection reset");
+    /// assert_eq!(cut.collect().await.unwrap_err().to_string(), "connection reset");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn error(self, text: &'static str) -> Self {
         self.step(Step::Error(text.into()))
     }
 
     /// Then nothing more, without an end.
+    ///
+    /// ```
+    /// # use http_body_util::BodyExt as _;
+    /// use blossom_layers::test_util::ScriptedBody;
+    ///
+    /// let mut read = tokio_test::task::spawn(ScriptedBody::new().stall().collect());
+    /// assert!(read.poll().is_pending());
+    /// assert!(!read.is_woken());
+    /// ```
     #[must_use]
     pub fn stall(self) -> Self {
         self.step(Step::Stall)
     }
 
     /// Makes the length known: the body is at its end with its last frame.
+    ///
+    /// ```
+    /// use blossom_layers::test_util::ScriptedBody;
+    /// use http_body::Body as _;
+    ///
+    /// let body = ScriptedBody::new().data("hello").sized();
+    /// assert_eq!(body.size_hint().exact(), Some(5));
+    /// ```
     #[must_use]
     pub fn sized(mut self) -> Self {
         self.sized = true;
@@ -86,6 +172,15 @@ impl ScriptedBody {
     }
 
     /// What is done to this body: readable also when it is gone.
+    ///
+    /// ```
+    /// use blossom_layers::test_util::ScriptedBody;
+    ///
+    /// let body = ScriptedBody::new();
+    /// let log = body.log();
+    /// drop(body);
+    /// assert!(log.dropped());
+    /// ```
     #[must_use]
     pub fn log(&self) -> BodyLog {
         self.log.clone()
@@ -160,6 +255,20 @@ impl fmt::Debug for ScriptedBody {
 }
 
 /// What was done to a [`ScriptedBody`].
+///
+/// ```
+/// # use http_body_util::BodyExt as _;
+/// use blossom_layers::test_util::{BodyLog, ScriptedBody};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let body = ScriptedBody::new().data("a").data("b");
+/// let log: BodyLog = body.log();
+/// body.collect().await?;
+/// assert_eq!((log.polls(), log.frames()), (3, 2)); // and one for its end
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct BodyLog(Arc<Counts>);
 
@@ -172,18 +281,48 @@ struct Counts {
 
 impl BodyLog {
     /// How often it was polled.
+    ///
+    /// ```
+    /// use blossom_layers::test_util::ScriptedBody;
+    ///
+    /// // Nobody has looked at it.
+    /// assert_eq!(ScriptedBody::new().data("a").log().polls(), 0);
+    /// ```
     #[must_use]
     pub fn polls(&self) -> usize {
         self.0.polls.load(Ordering::Relaxed)
     }
 
     /// How many frames it gave.
+    ///
+    /// ```
+    /// # use http_body_util::BodyExt as _;
+    /// # use blossom_layers::test_util::ScriptedBody;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let mut body = ScriptedBody::new().data("a").data("b");
+    /// let log = body.log();
+    /// body.frame().await;
+    /// assert_eq!(log.frames(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn frames(&self) -> usize {
         self.0.frames.load(Ordering::Relaxed)
     }
 
     /// Whether it is gone.
+    ///
+    /// ```
+    /// use blossom_layers::test_util::ScriptedBody;
+    ///
+    /// let body = ScriptedBody::new();
+    /// let log = body.log();
+    /// assert!(!log.dropped());
+    /// drop(body);
+    /// assert!(log.dropped());
+    /// ```
     #[must_use]
     pub fn dropped(&self) -> bool {
         self.0.drops.load(Ordering::Relaxed) > 0

@@ -10,6 +10,21 @@ use tower_service::Service;
 /// An inner service that panics when it is called without having been made ready.
 ///
 /// A clone of it starts not ready, as a clone of `tower`'s `ConcurrencyLimit` does.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, Service as _, ServiceExt};
+/// use blossom_layers::{test_util::ReadyProbe, timeout::TotalTimeoutLayer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// // A layer that called a clone of what it made ready would panic here.
+/// let mut service = TotalTimeoutLayer::new(std::time::Duration::MAX).layer(ReadyProbe::default());
+/// ServiceExt::<Request<()>>::ready(&mut service).await?;
+/// assert_eq!(service.call(Request::new(())).await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct ReadyProbe {
     ready: bool,

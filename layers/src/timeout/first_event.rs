@@ -35,6 +35,27 @@ impl FirstEventTimeoutLayer {
     /// A layer that waits `after` for the answer to begin, head included.
     ///
     /// `Duration::MAX` waits for ever; zero takes only what is ready at once.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt as _;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     test_util::{ScriptedBody, ScriptedService},
+    /// #     timeout::{Clock, Elapsed, FirstEventTimeoutLayer},
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // A head that comes at once, and no more.
+    /// let upstream = ScriptedService::once(ScriptedBody::new().stall());
+    /// let service = FirstEventTimeoutLayer::new(Duration::from_secs(30)).layer(upstream);
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// let error = response.into_body().collect().await.unwrap_err();
+    /// assert_eq!(error.downcast_ref().map(Elapsed::clock), Some(Clock::FirstEvent));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(after: Duration) -> Self {
         Self {
@@ -46,6 +67,25 @@ impl FirstEventTimeoutLayer {
     /// Leaves the wait for the head to a [head timeout](super::HeadTimeoutLayer) beside it, which saves
     /// a timer a call. The time still counts from the sending of the request. Off by default; right
     /// only where that head timeout is no longer than this one.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     test_util::{ScriptedBody, ScriptedService, Step},
+    /// #     timeout::FirstEventTimeoutLayer,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let late = Step::RespondAfter(Duration::from_secs(40), Response::new(ScriptedBody::new()));
+    /// let layer = FirstEventTimeoutLayer::new(Duration::from_secs(30)).only_body(true);
+    /// let service = layer.layer(ScriptedService::new([late]));
+    /// // It is left to a head timeout to end this.
+    /// assert!(service.oneshot(Request::new(())).await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn only_body(mut self, only_body: bool) -> Self {
         self.only_body = only_body;
@@ -83,6 +123,24 @@ pub struct FirstEventTimeout<S> {
 
 impl<S> FirstEventTimeout<S> {
     /// Wraps `inner`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    /// # use blossom_layers::{
+    /// #     test_util::{ScriptedService, Step},
+    /// #     timeout::{Elapsed, FirstEventTimeout},
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::new([Step::Hang]);
+    /// let service = FirstEventTimeout::new(upstream, Duration::from_secs(30));
+    /// let error = service.oneshot(Request::new(())).await.unwrap_err();
+    /// assert!(error.is::<Elapsed>());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S, after: Duration) -> Self {
         Self {
             inner,
@@ -154,6 +212,27 @@ impl Limit {
 
 pin_project! {
     /// Response future of [`FirstEventTimeout`].
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{
+    ///     test_util::ScriptedService,
+    ///     timeout::{FirstEventTimeoutLayer, future::FirstEventFuture},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let layer = FirstEventTimeoutLayer::new(Duration::from_secs(30));
+    /// let mut service = layer.layer(ScriptedService::default());
+    /// ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let call: FirstEventFuture<_> = service.call(Request::new(()));
+    /// assert_eq!(call.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct FirstEventFuture<F> {
         #[pin]
@@ -198,6 +277,29 @@ where
 
 pin_project! {
     /// Response body of [`FirstEventTimeout`].
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt as _;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{
+    ///     test_util::{ScriptedBody, ScriptedService},
+    ///     timeout::{FirstEventTimeoutLayer, future::FirstEventBody},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // Once the answer has begun, it may take its time.
+    /// let body = ScriptedBody::new().data("A ").wait(Duration::from_secs(60)).data("flower");
+    /// let layer = FirstEventTimeoutLayer::new(Duration::from_secs(30));
+    /// let response = layer.layer(ScriptedService::once(body)).oneshot(Request::new(())).await?;
+    /// let body: FirstEventBody<ScriptedBody> = response.into_body();
+    /// assert_eq!(body.collect().await?.to_bytes(), "A flower");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct FirstEventBody<B> {
         // `None` once the clock has fired: the upstream is closed at once.

@@ -35,6 +35,25 @@ pub struct GrpcTimeoutLayer {
 
 impl GrpcTimeoutLayer {
     /// A layer that lowers the `grpc-timeout` of requests that have one.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     test_util::ScriptedService,
+    /// #     timeout::GrpcTimeoutLayer,
+    /// #     types::Deadline,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::default();
+    /// let service = GrpcTimeoutLayer::new().layer(upstream.clone());
+    /// let request = Request::builder().header("grpc-timeout", "5S").body(())?;
+    /// service.oneshot(request).await?;
+    /// assert!(Deadline::of(&upstream.seen()[0].extensions).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { always: false }
@@ -42,6 +61,29 @@ impl GrpcTimeoutLayer {
 
     /// Also adds one to requests that have none, where there is a [`Deadline`]. Default: no, since a
     /// field that nobody asked for is not sent to services that may not be gRPC.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use tokio::time::Instant;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     test_util::ScriptedService,
+    /// #     timeout::GrpcTimeoutLayer,
+    /// #     types::Deadline,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::default();
+    /// let service = GrpcTimeoutLayer::new().always().layer(upstream.clone());
+    /// let mut request = Request::new(());
+    /// let deadline = Instant::now() + Duration::from_millis(20);
+    /// request.extensions_mut().insert(Deadline::at(deadline.into_std()));
+    /// service.oneshot(request).await?;
+    /// assert_eq!(upstream.seen()[0].headers["grpc-timeout"], "20000000n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn always(mut self) -> Self {
         self.always = true;
@@ -76,6 +118,32 @@ impl<S> Layer<S> for GrpcTimeoutLayer {
 /// release when they are dropped. A request without the field costs one lookup.
 ///
 /// [protocol]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
+///
+/// ```
+/// # use std::time::Duration;
+/// # use http::Request;
+/// # use tokio::time::Instant;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     test_util::ScriptedService,
+///     timeout::{GrpcTimeout, GrpcTimeoutLayer},
+///     types::Deadline,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let upstream = ScriptedService::default();
+/// let service: GrpcTimeout<ScriptedService> = GrpcTimeoutLayer::new().layer(upstream.clone());
+///
+/// // Of the 5 seconds that the caller gave, 20 ms are left.
+/// let mut request = Request::builder().header("grpc-timeout", "5S").body(())?;
+/// let deadline = Instant::now() + Duration::from_millis(20);
+/// request.extensions_mut().insert(Deadline::at(deadline.into_std()));
+/// service.oneshot(request).await?;
+/// assert_eq!(upstream.seen()[0].headers["grpc-timeout"], "20000000n");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct GrpcTimeout<S> {
     inner: S,
@@ -84,6 +152,21 @@ pub struct GrpcTimeout<S> {
 
 impl<S> GrpcTimeout<S> {
     /// Wraps `inner`, and lowers the `grpc-timeout` of requests that have one.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    /// # use blossom_layers::{test_util::ScriptedService, timeout::GrpcTimeout};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::default();
+    /// let service = GrpcTimeout::new(upstream.clone());
+    /// service.oneshot(Request::new(())).await?;
+    /// // Nobody has asked for it.
+    /// assert!(!upstream.seen()[0].headers.contains_key("grpc-timeout"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S) -> Self {
         Self {
             inner,

@@ -37,6 +37,30 @@ impl<A> HeadTimeoutLayer<A> {
     /// generation.
     ///
     /// `Duration::MAX` waits for ever; zero takes only what is ready at once.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{
+    ///     test_util::{ScriptedService, Step},
+    ///     timeout::{Elapsed, HeadTimeoutLayer},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // What is no stream has its head when all of it is there.
+    /// let after = |request: &Request<()>| match request.uri().path() {
+    ///     "/stream" => Duration::from_secs(10),
+    ///     _ => Duration::from_secs(600),
+    /// };
+    /// let service = HeadTimeoutLayer::new(after).layer(ScriptedService::new([Step::Hang]));
+    /// let error = service.oneshot(Request::get("/stream").body(())?).await.unwrap_err();
+    /// assert_eq!(error.downcast_ref().map(Elapsed::after), Some(Duration::from_secs(10)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(after: A) -> Self {
         Self { after }
@@ -54,8 +78,36 @@ impl<S, A: Clone> Layer<S> for HeadTimeoutLayer<A> {
 /// How long to wait for the head of the reply to a request.
 ///
 /// Implemented for [`Duration`] and for closures that take the request.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::timeout::After;
+/// use http::Request;
+///
+/// /// Ten seconds, and one for each kilobyte of the prompt.
+/// struct BySize;
+///
+/// impl After<String> for BySize {
+///     fn after(&self, request: &Request<String>) -> Duration {
+///         Duration::from_secs(10 + request.body().len() as u64 / 1000)
+///     }
+/// }
+/// let request = Request::new("flower. ".repeat(1000));
+/// assert_eq!(BySize.after(&request), Duration::from_secs(18));
+/// ```
 pub trait After<B> {
     /// The time to wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::timeout::After;
+    /// use http::Request;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(After::after(&minute, &Request::new(())), minute);
+    /// ```
     fn after(&self, request: &Request<B>) -> Duration;
 }
 
@@ -90,6 +142,22 @@ pub struct HeadTimeout<S, A = Duration> {
 
 impl<S, A> HeadTimeout<S, A> {
     /// Wraps `inner`.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{test_util::ScriptedService, timeout::HeadTimeout};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // At zero only what is ready at once.
+    /// let service = HeadTimeout::new(ScriptedService::default(), Duration::ZERO);
+    /// assert!(service.oneshot(Request::new(())).await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S, after: A) -> Self {
         Self { inner, after }
     }
@@ -136,6 +204,27 @@ impl<S: fmt::Debug, A> fmt::Debug for HeadTimeout<S, A> {
 
 pin_project! {
     /// Response future of [`HeadTimeout`].
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{
+    ///     test_util::ScriptedService,
+    ///     timeout::{HeadTimeoutLayer, future::HeadFuture},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let layer = HeadTimeoutLayer::new(Duration::from_secs(10));
+    /// let mut service = layer.layer(ScriptedService::default());
+    /// ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let call: HeadFuture<_> = service.call(Request::new(()));
+    /// assert_eq!(call.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct HeadFuture<F> {
         #[pin]

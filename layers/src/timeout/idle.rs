@@ -38,6 +38,28 @@ impl IdleTimeoutLayer {
     /// A layer that lets a body be silent for `after` while somebody waits for its next frame.
     ///
     /// `Duration::MAX` waits for ever; zero takes only frames that are ready.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt as _;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     test_util::{ScriptedBody, ScriptedService},
+    /// #     timeout::IdleTimeoutLayer,
+    /// # };
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // It is long, and never silent for long.
+    /// let pause = Duration::from_secs(20);
+    /// let body = ScriptedBody::new().data("A ").wait(pause).data("flow").wait(pause).data("er");
+    /// let layer = IdleTimeoutLayer::new(Duration::from_secs(30));
+    /// let response = layer.layer(ScriptedService::once(body)).oneshot(Request::new(())).await?;
+    /// assert_eq!(response.into_body().collect().await?.to_bytes(), "A flower");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(after: Duration) -> Self {
         Self {
@@ -55,6 +77,29 @@ impl IdleTimeoutLayer {
     /// tokio runtime when the head arrives, the body is not watched.
     ///
     /// [`Unread`]: super::Unread
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tokio::time::sleep;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     test_util::{ScriptedBody, ScriptedService},
+    /// #     timeout::IdleTimeoutLayer,
+    /// # };
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let body = ScriptedBody::new().data("hello");
+    /// let log = body.log();
+    /// let layer = IdleTimeoutLayer::new(Duration::MAX).max_unread(Duration::from_secs(60));
+    /// let held = layer.layer(ScriptedService::once(body)).oneshot(Request::new(())).await?;
+    /// sleep(Duration::from_secs(100)).await;
+    /// assert!(log.dropped()); // with all that hangs on it
+    /// # drop(held);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn max_unread(mut self, after: Duration) -> Self {
         self.watchdog = (after < Duration::MAX).then(|| Watchdog::new(after));
@@ -75,6 +120,29 @@ impl<S> Layer<S> for IdleTimeoutLayer {
 }
 
 /// Gives up on a body that goes silent.
+///
+/// ```
+/// # use http::Request;
+/// # use http_body_util::BodyExt as _;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use std::time::Duration;
+///
+/// use blossom_layers::{
+///     test_util::{ScriptedBody, ScriptedService},
+///     timeout::{IdleTimeout, IdleTimeoutLayer},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let upstream = ScriptedService::once(ScriptedBody::new().data("A flower is").stall());
+/// let layer = IdleTimeoutLayer::new(Duration::from_secs(30));
+/// let service: IdleTimeout<ScriptedService> = layer.layer(upstream);
+/// let response = service.oneshot(Request::new(())).await?;
+/// let error = response.into_body().collect().await.unwrap_err();
+/// assert_eq!(error.to_string(), "the response was silent for 30s");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct IdleTimeout<S> {
     inner: S,
@@ -106,6 +174,27 @@ where
 
 pin_project! {
     /// Response future of [`IdleTimeout`].
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{
+    ///     test_util::ScriptedService,
+    ///     timeout::{IdleTimeoutLayer, future::IdleFuture},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let layer = IdleTimeoutLayer::new(Duration::from_secs(30));
+    /// let mut service = layer.layer(ScriptedService::default());
+    /// ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let call: IdleFuture<_> = service.call(Request::new(()));
+    /// assert_eq!(call.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct IdleFuture<F> {
         #[pin]
@@ -151,6 +240,29 @@ const BUFFERED_BYTES: u64 = 64 * 1024;
 
 pin_project! {
     /// Response body of [`IdleTimeout`].
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt as _;
+    /// # use tokio::time::sleep;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{
+    ///     test_util::{ScriptedBody, ScriptedService},
+    ///     timeout::{IdleTimeoutLayer, future::IdleBody},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::once(ScriptedBody::new().data("hello"));
+    /// let service = IdleTimeoutLayer::new(Duration::from_secs(30)).layer(upstream);
+    /// let body: IdleBody<ScriptedBody> = service.oneshot(Request::new(())).await?.into_body();
+    /// sleep(Duration::from_secs(100)).await; // a reader who pauses
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct IdleBody<B> {
         // `None` once the clock has fired: the upstream is closed at once.

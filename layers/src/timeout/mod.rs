@@ -106,6 +106,33 @@ pub use self::{
 };
 
 /// Response futures and bodies of the four clocks.
+///
+/// ```
+/// # use http::Request;
+/// # use http_body_util::BodyExt as _;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use std::time::Duration;
+///
+/// use blossom_layers::{
+///     test_util::{ScriptedBody, ScriptedService},
+///     timeout::{IdleTimeoutLayer, TotalTimeoutLayer, future::{IdleBody, TotalBody}},
+/// };
+/// use tower::ServiceBuilder;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// // The body of a stack has a name: that of a field that keeps it.
+/// struct Answer { body: TotalBody<IdleBody<ScriptedBody>> }
+///
+/// let service = ServiceBuilder::new()
+///     .layer(TotalTimeoutLayer::new(Duration::from_secs(600)))
+///     .layer(IdleTimeoutLayer::new(Duration::from_secs(30)))
+///     .service(ScriptedService::once(ScriptedBody::new().data("hello")));
+/// let answer = Answer { body: service.oneshot(Request::new(())).await?.into_body() };
+/// assert_eq!(answer.body.collect().await?.to_bytes(), "hello");
+/// # Ok(())
+/// # }
+/// ```
 pub mod future {
     pub use super::{
         first_event::{FirstEventBody, FirstEventFuture},

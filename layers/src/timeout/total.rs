@@ -35,6 +35,26 @@ impl TotalTimeoutLayer {
     ///
     /// It places a [`Deadline`] in the request. One that is there already and is earlier holds, so
     /// that the remaining time only shrinks; `Duration::MAX` adds none, and only holds such a one.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     test_util::ScriptedService,
+    /// #     timeout::TotalTimeoutLayer,
+    /// #     types::Deadline,
+    /// # };
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::default();
+    /// let service = TotalTimeoutLayer::new(Duration::from_secs(60)).layer(upstream.clone());
+    /// service.oneshot(Request::new(())).await?;
+    /// assert!(Deadline::of(&upstream.seen()[0].extensions).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(after: Duration) -> Self {
         Self { after }
@@ -66,6 +86,23 @@ pub struct TotalTimeout<S> {
 
 impl<S> TotalTimeout<S> {
     /// Wraps `inner`.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    /// # use blossom_layers::{test_util::ScriptedService, timeout::TotalTimeout, types::Deadline};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// // It adds no deadline, and keeps one that is there.
+    /// let upstream = ScriptedService::default();
+    /// let service = TotalTimeout::new(upstream.clone(), Duration::MAX);
+    /// service.oneshot(Request::new(())).await?;
+    /// assert_eq!(Deadline::of(&upstream.seen()[0].extensions), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S, after: Duration) -> Self {
         Self { inner, after }
     }
@@ -127,6 +164,27 @@ where
 
 pin_project! {
     /// Response future of [`TotalTimeout`].
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _, ServiceExt};
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{
+    ///     test_util::ScriptedService,
+    ///     timeout::{TotalTimeoutLayer, future::TotalFuture},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let layer = TotalTimeoutLayer::new(Duration::from_secs(60));
+    /// let mut service = layer.layer(ScriptedService::default());
+    /// ServiceExt::<Request<()>>::ready(&mut service).await?;
+    /// let call: TotalFuture<_> = service.call(Request::new(()));
+    /// assert_eq!(call.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct TotalFuture<F> {
         #[pin]
@@ -172,6 +230,29 @@ where
 
 pin_project! {
     /// Response body of [`TotalTimeout`].
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt as _;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{
+    ///     test_util::{ScriptedBody, ScriptedService},
+    ///     timeout::{TotalTimeoutLayer, future::TotalBody},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let body = ScriptedBody::new().data("A ").wait(Duration::from_secs(100)).data("flower");
+    /// let layer = TotalTimeoutLayer::new(Duration::from_secs(60));
+    /// let response = layer.layer(ScriptedService::once(body)).oneshot(Request::new(())).await?;
+    /// let body: TotalBody<ScriptedBody> = response.into_body();
+    /// let error = body.collect().await.unwrap_err();
+    /// assert_eq!(error.to_string(), "the response did not end within 60s");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct TotalBody<B> {
         // `None` once the clock has fired: the upstream is closed at once.

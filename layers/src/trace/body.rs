@@ -13,6 +13,26 @@ use crate::{body::Guarded, types::ErrorType};
 
 pin_project! {
     /// Response body of [`Trace`](super::Trace).
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt as _;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use blossom_layers::{
+    ///     test_util::{ScriptedBody, ScriptedService},
+    ///     trace::{ResponseBody, TraceLayer},
+    ///     types::ErrorWords,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::once(ScriptedBody::new().data("hello"));
+    /// let response = TraceLayer::call().layer(upstream).oneshot(Request::new(())).await?;
+    /// let body: ResponseBody<ScriptedBody, ErrorWords> = response.into_body();
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseBody<B, E: ErrorType> {
         #[pin]
         inner: Guarded<B, Traced<E>>,

@@ -25,6 +25,16 @@ pub struct TraceContext {
 
 impl TraceContext {
     /// The context of a span.
+    ///
+    /// ```
+    /// use std::num::{NonZeroU64, NonZeroU128};
+    ///
+    /// use blossom_layers::trace::TraceContext;
+    ///
+    /// let context = TraceContext::new(NonZeroU128::MIN, NonZeroU64::MIN, false);
+    /// let text = "00-00000000000000000000000000000001-0000000000000001-00";
+    /// assert_eq!(context.to_string(), text);
+    /// ```
     #[must_use]
     pub const fn new(trace: NonZeroU128, span: NonZeroU64, sampled: bool) -> Self {
         Self {
@@ -35,6 +45,13 @@ impl TraceContext {
     }
 
     /// A new trace, with random ids, that is sampled.
+    ///
+    /// ```
+    /// use blossom_layers::trace::TraceContext;
+    ///
+    /// assert!(TraceContext::random().is_sampled());
+    /// assert_ne!(TraceContext::random().trace_id(), TraceContext::random().trace_id());
+    /// ```
     #[must_use]
     pub fn random() -> Self {
         let trace = loop {
@@ -46,6 +63,15 @@ impl TraceContext {
     }
 
     /// A new span of the same trace.
+    ///
+    /// ```
+    /// use blossom_layers::trace::TraceContext;
+    ///
+    /// let parent = TraceContext::random();
+    /// let child = parent.child();
+    /// assert_eq!(child.trace_id(), parent.trace_id());
+    /// assert_ne!(child.span_id(), parent.span_id());
+    /// ```
     #[must_use]
     pub fn child(self) -> Self {
         Self {
@@ -56,6 +82,14 @@ impl TraceContext {
 
     /// Reads a `traceparent`. A version that is not known yet is read as far as this one goes, as
     /// the recommendation asks.
+    ///
+    /// ```
+    /// use blossom_layers::trace::TraceContext;
+    ///
+    /// let context = TraceContext::random();
+    /// assert_eq!(TraceContext::parse(&context.to_string()), Some(context));
+    /// assert_eq!(TraceContext::parse("none"), None);
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(5, '-');
@@ -75,18 +109,41 @@ impl TraceContext {
     }
 
     /// The id of the trace.
+    ///
+    /// ```
+    /// use blossom_layers::trace::TraceContext;
+    ///
+    /// let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// let trace = TraceContext::parse(text).map(|context| context.trace_id().get());
+    /// assert_eq!(trace, Some(0x0af7651916cd43dd8448eb211c80319c));
+    /// ```
     #[must_use]
     pub const fn trace_id(self) -> NonZeroU128 {
         self.trace
     }
 
     /// The id of the span.
+    ///
+    /// ```
+    /// use blossom_layers::trace::TraceContext;
+    ///
+    /// let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// let span = TraceContext::parse(text).map(|context| context.span_id().get());
+    /// assert_eq!(span, Some(0xb7ad6b7169203331));
+    /// ```
     #[must_use]
     pub const fn span_id(self) -> NonZeroU64 {
         self.span
     }
 
     /// Whether the trace is recorded by whoever began it.
+    ///
+    /// ```
+    /// use blossom_layers::trace::TraceContext;
+    ///
+    /// let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    /// assert!(TraceContext::parse(text).is_some_and(|context| !context.is_sampled()));
+    /// ```
     #[must_use]
     pub const fn is_sampled(self) -> bool {
         self.sampled
@@ -136,11 +193,46 @@ fn hex(text: &str, digits: usize) -> Option<u128> {
 /// Which trace context a request bears on its way. Called inside the new span.
 ///
 /// Implemented for closures, by which a tracer that has ids of its own gives them.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     test_util::ScriptedService,
+///     trace::{TraceContext, TraceLayer},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// // Continues what came in, and begins nothing.
+/// let only_continued = |incoming: Option<TraceContext>| incoming.map(TraceContext::child);
+/// let upstream = ScriptedService::default();
+/// let service = TraceLayer::call().propagate(only_continued).layer(upstream.clone());
+/// service.oneshot(Request::new(())).await?;
+/// assert!(!upstream.seen()[0].headers.contains_key("traceparent"));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Propagate {
     /// The context to send, for the one that came in; `None` sends what came in, if anything did.
+    ///
+    /// ```
+    /// use blossom_layers::trace::{Propagate, TraceContext, W3c};
+    ///
+    /// let incoming = TraceContext::random();
+    /// let sent = W3c::default().context(Some(incoming));
+    /// assert_eq!(sent.map(TraceContext::trace_id), Some(incoming.trace_id()));
+    /// ```
     fn context(&self, incoming: Option<TraceContext>) -> Option<TraceContext>;
 
     /// Whether it is ever to be asked.
+    ///
+    /// ```
+    /// use blossom_layers::trace::{NoContext, Propagate, W3c};
+    ///
+    /// assert!(W3c::default().is_on());
+    /// assert!(!NoContext::default().is_on());
+    /// ```
     fn is_on(&self) -> bool {
         true
     }
@@ -154,6 +246,14 @@ impl<F: Fn(Option<TraceContext>) -> Option<TraceContext>> Propagate for F {
 
 /// Continues the trace that came in, or begins one. Needs no tracer: the ids are random, and stand in
 /// the span as `trace_id` and `span_id`.
+///
+/// ```
+/// use blossom_layers::trace::{Propagate as _, TraceContext, W3c};
+///
+/// // Nothing came in: a trace begins, and is recorded.
+/// let sent = W3c::default().context(None);
+/// assert!(sent.is_some_and(TraceContext::is_sampled));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct W3c;
@@ -165,6 +265,12 @@ impl Propagate for W3c {
 }
 
 /// Adds no trace context. One that came in passes as it is.
+///
+/// ```
+/// use blossom_layers::trace::{NoContext, Propagate as _, TraceContext};
+///
+/// assert_eq!(NoContext::default().context(Some(TraceContext::random())), None);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoContext;

@@ -32,6 +32,22 @@ pub(super) enum Kind {
 
 impl TraceLayer {
     /// A layer that opens a span for each call: for outside of everything.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer as _, ServiceExt as _, service_fn};
+    /// # use blossom_layers::{body::ReqBody, trace::TraceLayer};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let _on = tracing::subscriber::set_default(tracing_subscriber::registry());
+    /// let service = TraceLayer::call().layer(service_fn(|_: Request<()>| async {
+    ///     assert_eq!(tracing::Span::current().metadata().map(|it| it.name()), Some("call"));
+    ///     Ok::<_, std::convert::Infallible>(Response::new(ReqBody::empty()))
+    /// }));
+    /// service.oneshot(Request::new(())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn call() -> Self {
         Self::new(Kind::Call)
@@ -40,6 +56,22 @@ impl TraceLayer {
     /// A layer that opens a span for each attempt, as a child of its call's: for inside retries.
     /// Which attempt it is says the [`Attempt`](crate::types::Attempt) that a retry layer places in
     /// the request.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer as _, ServiceExt as _, service_fn};
+    /// # use blossom_layers::{body::ReqBody, trace::TraceLayer};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let _on = tracing::subscriber::set_default(tracing_subscriber::registry());
+    /// let service = TraceLayer::attempt().layer(service_fn(|_: Request<()>| async {
+    ///     assert_eq!(tracing::Span::current().metadata().map(|it| it.name()), Some("attempt"));
+    ///     Ok::<_, std::convert::Infallible>(Response::new(ReqBody::empty()))
+    /// }));
+    /// service.oneshot(Request::new(())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn attempt() -> Self {
         Self::new(Kind::Attempt)
@@ -59,6 +91,29 @@ impl TraceLayer {
 impl<D, E, P, C> TraceLayer<D, E, P, C> {
     /// Says what a request asks for: a [`Describe`](crate::types::Describe). A request
     /// that it says nothing of has no span. Default: all are an operation `request`.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer as _, ServiceExt as _, service_fn};
+    /// # use blossom_layers::{body::ReqBody, trace::TraceLayer, types::Description};
+    /// fn chats(request: &Request<()>) -> Option<Description<'_>> {
+    ///     (request.uri().path() == "/chat").then(|| Description::new("chat"))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let _on = tracing::subscriber::set_default(tracing_subscriber::registry());
+    /// let upstream = service_fn(|request: Request<()>| async move {
+    ///     let has_span = !tracing::Span::current().is_none();
+    ///     assert_eq!(has_span, request.uri().path() == "/chat");
+    ///     Ok::<_, std::convert::Infallible>(Response::new(ReqBody::empty()))
+    /// });
+    /// let service = TraceLayer::call().describe(chats).layer(upstream);
+    /// service.clone().oneshot(Request::get("/chat").body(())?).await?;
+    /// service.oneshot(Request::get("/health").body(())?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn describe<T>(self, describe: T) -> TraceLayer<T, E, P, C> {
         TraceLayer {
             kind: self.kind,
@@ -70,6 +125,31 @@ impl<D, E, P, C> TraceLayer<D, E, P, C> {
     }
 
     /// Says which word an error is: an [`ErrorType`](crate::types::ErrorType). Default: [`ErrorWords`].
+    ///
+    /// ```
+    /// # use std::{borrow::Cow, fs, sync::Mutex};
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use tracing_subscriber::fmt::format::FmtSpan;
+    /// # use blossom_layers::{test_util::{ScriptedService, Step}, trace::TraceLayer, types::Ended};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// # let log = tracing_subscriber::fmt()
+    /// #     .with_ansi(false)
+    /// #     .with_span_events(FmtSpan::CLOSE)
+    /// #     .with_writer(Mutex::new(file.reopen()?))
+    /// #     .finish();
+    /// # let _on = tracing::subscriber::set_default(log);
+    /// let lost = |ended: &Ended<'_>| ended.error.map(|_| Cow::Borrowed("lost"));
+    /// let upstream = ScriptedService::new([Step::Fail("connection reset")]);
+    /// let service = TraceLayer::call().error_type(lost).layer(upstream);
+    /// assert!(service.oneshot(Request::new(())).await.is_err());
+    /// # let log = fs::read_to_string(file.path())?;
+    /// assert!(log.contains(r#"error.type="lost""#));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn error_type<T>(self, errors: T) -> TraceLayer<D, T, P, C> {
         TraceLayer {
             kind: self.kind,
@@ -82,6 +162,21 @@ impl<D, E, P, C> TraceLayer<D, E, P, C> {
 
     /// Sends the trace context on: a [`Propagate`](super::Propagate), such as [`W3c`](super::W3c). Default: none is
     /// added.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// use blossom_layers::{test_util::ScriptedService, trace::{TraceLayer, W3c}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let upstream = ScriptedService::default();
+    /// let service = TraceLayer::call().propagate(W3c::default()).layer(upstream.clone());
+    /// service.oneshot(Request::new(())).await?;
+    /// assert!(upstream.seen()[0].headers.contains_key("traceparent"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn propagate<T>(self, propagate: T) -> TraceLayer<D, E, T, C> {
         TraceLayer {
             kind: self.kind,
@@ -97,6 +192,32 @@ impl<D, E, P, C> TraceLayer<D, E, P, C> {
     ///
     /// Prompts are personal data, and whoever reads the traces reads them. Line ends and other
     /// control characters are shown escaped; at most 8 KiB are shown.
+    ///
+    /// ```
+    /// # use std::{borrow::Cow, fs, sync::Mutex};
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use tracing_subscriber::fmt::format::FmtSpan;
+    /// # use blossom_layers::{test_util::{ScriptedService, Step}, trace::TraceLayer, types::Ended};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let file = tempfile::NamedTempFile::new()?;
+    /// # let log = tracing_subscriber::fmt()
+    /// #     .with_ansi(false)
+    /// #     .with_span_events(FmtSpan::CLOSE)
+    /// #     .with_writer(Mutex::new(file.reopen()?))
+    /// #     .finish();
+    /// # let _on = tracing::subscriber::set_default(log);
+    /// fn prompt(request: &Request<String>) -> Option<Cow<'_, str>> {
+    ///     Some(Cow::Borrowed(request.body()))
+    /// }
+    /// let service = TraceLayer::call().content(prompt).layer(ScriptedService::default());
+    /// service.oneshot(Request::new("What is\na flower?".to_owned())).await?;
+    /// # let log = fs::read_to_string(file.path())?;
+    /// assert!(log.contains("a flower?") && !log.contains("\na flower?"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn content<T>(self, content: T) -> TraceLayer<D, E, P, T> {
         TraceLayer {
             kind: self.kind,

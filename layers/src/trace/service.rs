@@ -19,6 +19,19 @@ use crate::{
 /// Opens a span for each request, and closes it when the body ends.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{test_util::ScriptedService, trace::{Trace, TraceLayer}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let service: Trace<ScriptedService> = TraceLayer::call().layer(ScriptedService::default());
+/// assert_eq!(service.oneshot(Request::new(())).await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Trace<S, D = Undescribed, E = ErrorWords, P = NoContext, C = NoContent> {
     inner: S,

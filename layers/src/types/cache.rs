@@ -26,6 +26,14 @@ pub struct CacheKey {
 impl CacheKey {
     /// A key from its bytes, which must come from a cryptographic hash: where two requests share a
     /// key they share an answer. Its check is zero.
+    ///
+    /// ```
+    /// use blossom_layers::types::CacheKey;
+    ///
+    /// let key = CacheKey::new([7; 32]);
+    /// assert_eq!(key, CacheKey::new([7; 32]));
+    /// assert_eq!(key.check(), &[0; 16]);
+    /// ```
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self {
@@ -35,6 +43,14 @@ impl CacheKey {
     }
 
     /// The same key with a check, which must not be part of the bytes.
+    ///
+    /// ```
+    /// use blossom_layers::types::CacheKey;
+    ///
+    /// // Two requests that met in the bytes are still not taken for one another.
+    /// let key = CacheKey::new([7; 32]);
+    /// assert_ne!(key.with_check([1; 16]), key.with_check([2; 16]));
+    /// ```
     #[must_use]
     pub const fn with_check(mut self, check: [u8; 16]) -> Self {
         self.check = check;
@@ -42,12 +58,26 @@ impl CacheKey {
     }
 
     /// The bytes.
+    ///
+    /// ```
+    /// use blossom_layers::types::CacheKey;
+    ///
+    /// let key = CacheKey::new([7; 32]).with_check([1; 16]);
+    /// assert_eq!(key.as_bytes(), &[7; 32]);
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.bytes
     }
 
     /// What they are checked by.
+    ///
+    /// ```
+    /// use blossom_layers::types::CacheKey;
+    ///
+    /// let key = CacheKey::new([7; 32]).with_check([1; 16]);
+    /// assert_eq!(key.check(), &[1; 16]);
+    /// ```
     #[must_use]
     pub const fn check(&self) -> &[u8; 16] {
         &self.check
@@ -99,12 +129,35 @@ impl fmt::Debug for CacheKey {
 /// A key policy then takes the bytes as they are, which saves reading them as JSON. The key is the
 /// same as without. A body that is not in canonical form, as `cache::key::canonical_json` writes it,
 /// gets a key of its own by mistake, and is not found again: never another's.
+///
+/// ```
+/// use blossom_layers::{
+///     body::ReqBody,
+///     cache::key::CanonicalKey,
+///     types::{CanonicalBody, KeyPolicy as _},
+/// };
+/// use http::Request;
+///
+/// // Written by who has just written the body.
+/// let mut request = Request::new(ReqBody::from(r#"{"model":"small"}"#));
+/// let key = CanonicalKey::new().key(&request);
+/// request.extensions_mut().insert(CanonicalBody::new());
+/// assert_eq!(CanonicalKey::new().key(&request), key);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct CanonicalBody;
 
 impl CanonicalBody {
     /// The mark.
+    ///
+    /// ```
+    /// use blossom_layers::types::CanonicalBody;
+    ///
+    /// let mut request = http::Request::new(r#"{"model":"small"}"#);
+    /// let before = request.extensions_mut().insert(CanonicalBody::new());
+    /// assert_eq!(before, None);
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self
@@ -140,6 +193,12 @@ pub enum CacheStatus {
 
 impl CacheStatus {
     /// Its name in metrics and spans.
+    ///
+    /// ```
+    /// use blossom_layers::types::CacheStatus;
+    ///
+    /// assert_eq!(CacheStatus::Coalesced.as_str(), "coalesced");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -172,12 +231,49 @@ impl fmt::Display for CacheStatus {
 /// ```
 pub trait KeyPolicy<B> {
     /// The key of `request`, or `None` if it must not share an answer.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), http::Error> {
+    /// use blossom_layers::types::{CacheKey, KeyPolicy};
+    /// use http::Request;
+    ///
+    /// // Only safe methods may share an answer.
+    /// let key = CacheKey::new([7; 32]); // .. hashed from the path ..
+    /// let safe = |request: &Request<()>| request.method().is_safe().then_some(key);
+    /// assert!(safe.key(&Request::get("/models").body(())?).is_some());
+    /// assert!(safe.key(&Request::post("/chat").body(())?).is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn key(&self, request: &Request<B>) -> Option<CacheKey>;
 
     /// Whether requests that differ in this header have different keys.
     ///
     /// A reply that names another header in its `Vary` is not stored. No header is, unless a policy
     /// says so.
+    ///
+    /// ```
+    /// use blossom_layers::types::{CacheKey, KeyPolicy};
+    /// use http::{HeaderName, Request, header::{ACCEPT_LANGUAGE, COOKIE}};
+    ///
+    /// struct ByLanguage;
+    ///
+    /// impl KeyPolicy<()> for ByLanguage {
+    ///     fn key(&self, request: &Request<()>) -> Option<CacheKey> {
+    ///         let mut bytes = [0; 32];
+    ///         # if let Some(language) = request.headers().get(ACCEPT_LANGUAGE) {
+    ///         #     bytes[0] = language.as_bytes()[0];
+    ///         # }
+    ///         // .. hashed from the language ..
+    ///         Some(CacheKey::new(bytes))
+    ///     }
+    ///
+    ///     fn covers(&self, header: &HeaderName) -> bool {
+    ///         header == ACCEPT_LANGUAGE
+    ///     }
+    /// }
+    /// assert!(ByLanguage.covers(&ACCEPT_LANGUAGE) && !ByLanguage.covers(&COOKIE));
+    /// ```
     fn covers(&self, header: &HeaderName) -> bool {
         let _ = header;
         false

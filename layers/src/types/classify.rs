@@ -26,6 +26,18 @@ pub enum Class {
 }
 
 /// What is known of a reply when it is classified: a head or an error, and later the body.
+///
+/// ```
+/// use blossom_layers::types::Reply;
+/// use http::StatusCode;
+///
+/// let failed = |reply: &Reply<'_>| match reply.status() {
+///     Some(status) => status.is_server_error(),
+///     None => true, // no head, or a body that broke off
+/// };
+/// assert!(failed(&Reply::ended(StatusCode::BAD_GATEWAY)));
+/// assert!(failed(&Reply::failed(&std::fmt::Error)));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
     status: Option<StatusCode>,
@@ -37,6 +49,15 @@ pub struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     /// A reply whose head has arrived.
+    ///
+    /// ```
+    /// use blossom_layers::types::Reply;
+    /// use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+    ///
+    /// let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("7"))]);
+    /// let reply = Reply::head(StatusCode::TOO_MANY_REQUESTS, &headers);
+    /// assert!(reply.headers().is_some_and(|headers| headers.contains_key(RETRY_AFTER)));
+    /// ```
     #[must_use]
     pub const fn head(status: StatusCode, headers: &'a HeaderMap) -> Self {
         Self {
@@ -46,6 +67,14 @@ impl<'a> Reply<'a> {
     }
 
     /// A reply whose head has been passed on: of it only the status is known still.
+    ///
+    /// ```
+    /// use blossom_layers::types::Reply;
+    /// use http::StatusCode;
+    ///
+    /// let reply = Reply::ended(StatusCode::OK);
+    /// assert_eq!((reply.status(), reply.headers()), (Some(StatusCode::OK), None));
+    /// ```
     #[must_use]
     pub const fn ended(status: StatusCode) -> Self {
         Self {
@@ -59,6 +88,15 @@ impl<'a> Reply<'a> {
 
     /// A call that failed before a head arrived, or whose body failed after it: then the status is
     /// not shown, since it promised what did not come.
+    ///
+    /// ```
+    /// use std::io;
+    ///
+    /// use blossom_layers::types::Reply;
+    ///
+    /// let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+    /// assert_eq!(Reply::failed(&reset).status(), None);
+    /// ```
     #[must_use]
     pub const fn failed(error: &'a (dyn Error + 'static)) -> Self {
         Self {
@@ -71,6 +109,16 @@ impl<'a> Reply<'a> {
     }
 
     /// Adds what became of the body.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Outcome, Reply};
+    /// use http::StatusCode;
+    ///
+    /// // An error that came inside a stream that began well.
+    /// let outcome = Outcome::new();
+    /// outcome.update(|record| record.failure = Some("overloaded".into()));
+    /// assert!(Reply::ended(StatusCode::OK).outcome(&outcome).is_told_to_have_failed());
+    /// ```
     #[must_use]
     pub const fn outcome(mut self, outcome: &'a Outcome) -> Self {
         self.outcome = Some(outcome);
@@ -78,6 +126,14 @@ impl<'a> Reply<'a> {
     }
 
     /// Adds the first bytes of the body.
+    ///
+    /// ```
+    /// use blossom_layers::types::Reply;
+    /// use http::StatusCode;
+    ///
+    /// let reply = Reply::ended(StatusCode::TOO_MANY_REQUESTS).beginning(b"quota exhausted");
+    /// assert!(reply.text().starts_with(b"quota"));
+    /// ```
     #[must_use]
     pub const fn beginning(mut self, beginning: &'a [u8]) -> Self {
         self.beginning = beginning;
@@ -85,30 +141,74 @@ impl<'a> Reply<'a> {
     }
 
     /// The status, if a head arrived and nothing failed after it.
+    ///
+    /// ```
+    /// use blossom_layers::types::Reply;
+    /// use http::StatusCode;
+    ///
+    /// assert_eq!(Reply::ended(StatusCode::OK).status(), Some(StatusCode::OK));
+    /// assert_eq!(Reply::failed(&std::fmt::Error).status(), None);
+    /// ```
     #[must_use]
     pub const fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
     /// The headers, if a head arrived and has not been passed on.
+    ///
+    /// ```
+    /// use blossom_layers::types::Reply;
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// let headers = HeaderMap::new();
+    /// assert!(Reply::head(StatusCode::OK, &headers).headers().is_some());
+    /// assert!(Reply::ended(StatusCode::OK).headers().is_none());
+    /// ```
     #[must_use]
     pub const fn headers(&self) -> Option<&'a HeaderMap> {
         self.headers
     }
 
     /// The error of the call or of the body, if there was one.
+    ///
+    /// ```
+    /// use std::io;
+    ///
+    /// use blossom_layers::types::Reply;
+    ///
+    /// let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+    /// assert!(Reply::failed(&reset).error().is_some_and(|error| error.is::<io::Error>()));
+    /// ```
     #[must_use]
     pub const fn error(&self) -> Option<&'a (dyn Error + 'static)> {
         self.error
     }
 
     /// What became of the body, if somebody observes it.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Outcome, Reply};
+    /// use http::StatusCode;
+    ///
+    /// let outcome = Outcome::new();
+    /// let reply = Reply::ended(StatusCode::OK);
+    /// assert!(reply.body().is_none());
+    /// assert!(reply.outcome(&outcome).body().is_some_and(|outcome| !outcome.ended()));
+    /// ```
     #[must_use]
     pub const fn body(&self) -> Option<&'a Outcome> {
         self.outcome
     }
 
     /// The first bytes of the body, where they were looked at before the reply was passed on.
+    ///
+    /// ```
+    /// use blossom_layers::types::Reply;
+    /// use http::StatusCode;
+    ///
+    /// // Nobody has looked into this one.
+    /// assert_eq!(Reply::ended(StatusCode::OK).text(), b"");
+    /// ```
     #[must_use]
     pub const fn text(&self) -> &'a [u8] {
         self.beginning
@@ -118,6 +218,15 @@ impl<'a> Reply<'a> {
     ///
     /// Who has been told so knows that nothing more is under way; who has only lost the connection
     /// does not.
+    ///
+    /// ```
+    /// use blossom_layers::types::Reply;
+    /// use http::StatusCode;
+    ///
+    /// assert!(Reply::ended(StatusCode::BAD_GATEWAY).is_told_to_have_failed());
+    /// // The upstream may still be at work.
+    /// assert!(!Reply::failed(&std::fmt::Error).is_told_to_have_failed());
+    /// ```
     #[must_use]
     pub fn is_told_to_have_failed(&self) -> bool {
         let Some(status) = self.status else {
@@ -150,6 +259,14 @@ impl<'a> Reply<'a> {
 /// ```
 pub trait Classify {
     /// The class of `reply`.
+    ///
+    /// ```
+    /// use blossom_layers::types::{ByStatus, Class, Classify, Reply};
+    /// use http::StatusCode;
+    ///
+    /// let reply = Reply::ended(StatusCode::UNAUTHORIZED);
+    /// assert_eq!(ByStatus.classify(&reply), Class::Permanent);
+    /// ```
     fn classify(&self, reply: &Reply<'_>) -> Class;
 
     /// Whether the class of an answer with this head, which says that it failed, hangs on the
@@ -157,6 +274,30 @@ pub trait Classify {
     ///
     /// Who can look at a body before it is passed on asks this first, and shows it as
     /// [`Reply::text`]; who cannot classifies by the head alone.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Class, Classify, Reply};
+    /// use http::StatusCode;
+    ///
+    /// /// A 429 is permanent where the month's quota is used up.
+    /// struct ByText;
+    ///
+    /// impl Classify for ByText {
+    ///     fn classify(&self, reply: &Reply<'_>) -> Class {
+    ///         match reply.text() {
+    ///             b"monthly quota" => Class::Permanent,
+    ///             _ => Class::Transient,
+    ///         }
+    ///     }
+    ///
+    ///     fn wants_body(&self, reply: &Reply<'_>) -> bool {
+    ///         reply.status() == Some(StatusCode::TOO_MANY_REQUESTS)
+    ///     }
+    /// }
+    /// let reply = Reply::ended(StatusCode::TOO_MANY_REQUESTS);
+    /// assert!(ByText.wants_body(&reply));
+    /// assert_eq!(ByText.classify(&reply.beginning(b"monthly quota")), Class::Permanent);
+    /// ```
     fn wants_body(&self, reply: &Reply<'_>) -> bool {
         let _ = reply;
         false
@@ -179,6 +320,16 @@ impl<F: Fn(&Reply<'_>) -> Class> Classify for F {
 /// | a [`Refusal`] of a layer, other than a clock | ignored |
 /// | a body that was dropped | ignored |
 /// | anything else | success |
+///
+/// ```
+/// use blossom_layers::types::{ByStatus, Class, Classify as _, Reply};
+/// use http::StatusCode;
+///
+/// let class = |status| ByStatus.classify(&Reply::ended(status));
+/// assert_eq!(class(StatusCode::OK), Class::Success);
+/// assert_eq!(class(StatusCode::TOO_MANY_REQUESTS), Class::Transient);
+/// assert_eq!(class(StatusCode::BAD_REQUEST), Class::Permanent);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ByStatus;
 

@@ -33,6 +33,15 @@ pub struct Deadline(Instant);
 
 impl Deadline {
     /// A deadline at `instant`.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use blossom_layers::types::Deadline;
+    ///
+    /// let now = Instant::now();
+    /// assert_eq!(Deadline::at(now).remaining(now).as_nanos(), 0);
+    /// ```
     #[must_use]
     pub const fn at(instant: Instant) -> Self {
         Self(instant)
@@ -40,6 +49,17 @@ impl Deadline {
 
     /// A deadline `timeout` after `now`, or `None` if that is past the end of time, as
     /// [`Duration::MAX`] is.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use blossom_layers::types::Deadline;
+    ///
+    /// let now = Instant::now();
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(Deadline::after(now, minute), Some(Deadline::at(now + minute)));
+    /// assert_eq!(Deadline::after(now, Duration::MAX), None);
+    /// ```
     #[must_use]
     pub fn after(now: Instant, timeout: Duration) -> Option<Self> {
         now.checked_add(timeout).map(Self)
@@ -50,6 +70,18 @@ impl Deadline {
     ///
     /// A shared one can move while the call is under way: who waits for long asks again before it
     /// gives up.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use blossom_layers::types::Deadline;
+    ///
+    /// let mut request = http::Request::new(());
+    /// assert_eq!(Deadline::of(request.extensions()), None);
+    /// let deadline = Deadline::at(Instant::now());
+    /// request.extensions_mut().insert(deadline);
+    /// assert_eq!(Deadline::of(request.extensions()), Some(deadline));
+    /// ```
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<Self> {
         let own = extensions.get::<Self>().copied();
@@ -61,12 +93,32 @@ impl Deadline {
     }
 
     /// The instant.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use blossom_layers::types::Deadline;
+    ///
+    /// let now = Instant::now();
+    /// assert_eq!(Deadline::at(now).instant(), now);
+    /// ```
     #[must_use]
     pub const fn instant(self) -> Instant {
         self.0
     }
 
     /// What remains at `now`; zero once it has passed.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use blossom_layers::types::Deadline;
+    ///
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// let deadline = Deadline::at(now + second);
+    /// assert_eq!(deadline.remaining(now), second);
+    /// assert_eq!(deadline.remaining(now + 2 * second), Duration::ZERO);
+    /// ```
     #[must_use]
     pub fn remaining(self, now: Instant) -> Duration {
         self.0.saturating_duration_since(now)
@@ -77,34 +129,104 @@ impl Deadline {
 ///
 /// A layer that lets equal requests share a call places it in the extensions of the request that it
 /// sends, instead of the [`Deadline`] of the caller who came first. Clones share it.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use blossom_layers::types::{Deadline, SharedDeadline};
+///
+/// let now = Instant::now();
+/// let first = Deadline::at(now + Duration::from_secs(1));
+/// let second = Deadline::at(now + Duration::from_secs(2));
+///
+/// let shared = SharedDeadline::new(first);
+/// shared.extend(Some(second)); // another caller joins
+/// assert_eq!(shared.get(), Some(second));
+/// ```
 #[derive(Debug, Clone)]
 pub struct SharedDeadline(Arc<Mutex<Option<Deadline>>>);
 
 impl SharedDeadline {
     /// One that begins as `first`.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use blossom_layers::types::{Deadline, SharedDeadline};
+    ///
+    /// let first = Deadline::at(Instant::now());
+    /// assert_eq!(SharedDeadline::new(first).get(), Some(first));
+    /// ```
     #[must_use]
     pub fn new(first: Deadline) -> Self {
         Self(Arc::new(Mutex::new(Some(first))))
     }
 
     /// Puts it into the extensions of a request, in place of the caller's own.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use blossom_layers::types::{Deadline, SharedDeadline};
+    ///
+    /// let own = Deadline::at(Instant::now());
+    /// let mut request = http::Request::new(());
+    /// request.extensions_mut().insert(own);
+    ///
+    /// let later = Deadline::at(own.instant() + Duration::from_secs(1));
+    /// SharedDeadline::new(later).place(request.extensions_mut());
+    /// assert_eq!(Deadline::of(request.extensions()), Some(later));
+    /// ```
     pub fn place(self, extensions: &mut Extensions) {
         extensions.remove::<Deadline>();
         extensions.insert(self);
     }
 
     /// The deadline as it stands now; `None` if somebody waits without one.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use blossom_layers::types::{Deadline, SharedDeadline};
+    ///
+    /// let shared = SharedDeadline::new(Deadline::at(Instant::now()));
+    /// shared.extend(None); // somebody waits without one
+    /// assert_eq!(shared.get(), None);
+    /// ```
     #[must_use]
     pub fn get(&self) -> Option<Deadline> {
         *lock(&self.0)
     }
 
     /// Moves it.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use blossom_layers::types::{Deadline, SharedDeadline};
+    ///
+    /// let earlier = Deadline::at(Instant::now());
+    /// let shared = SharedDeadline::new(Deadline::at(earlier.instant() + Duration::from_secs(1)));
+    /// shared.set(Some(earlier)); // who could wait longer has gone
+    /// assert_eq!(shared.get(), Some(earlier));
+    /// ```
     pub fn set(&self, deadline: Option<Deadline>) {
         *lock(&self.0) = deadline;
     }
 
     /// Moves it to `deadline` if that is later; `None` is the latest of all.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use blossom_layers::types::{Deadline, SharedDeadline};
+    ///
+    /// let earlier = Deadline::at(Instant::now());
+    /// let later = Deadline::at(earlier.instant() + Duration::from_secs(1));
+    /// let shared = SharedDeadline::new(later);
+    /// shared.extend(Some(earlier));
+    /// assert_eq!(shared.get(), Some(later));
+    /// ```
     pub fn extend(&self, deadline: Option<Deadline>) {
         let mut latest = lock(&self.0);
         *latest = match (*latest, deadline) {

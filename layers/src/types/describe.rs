@@ -12,6 +12,13 @@ use crate::{body::End, cause_ref};
 ///
 /// [OpenTelemetry conventions for generative AI]:
 ///     https://github.com/open-telemetry/semantic-conventions-genai
+///
+/// ```
+/// use blossom_layers::types::Description;
+///
+/// let chat = Description::new("chat").provider("ours").model("small");
+/// assert_eq!((&*chat.operation, chat.model.as_deref()), ("chat", Some("small")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Description<'a> {
@@ -25,6 +32,14 @@ pub struct Description<'a> {
 
 impl<'a> Description<'a> {
     /// An operation, of no known provider or model.
+    ///
+    /// ```
+    /// use blossom_layers::types::Description;
+    ///
+    /// let description = Description::new("embeddings");
+    /// assert_eq!(description.operation, "embeddings");
+    /// assert_eq!(description.model, None);
+    /// ```
     #[must_use]
     pub fn new(operation: impl Into<Cow<'a, str>>) -> Self {
         Self {
@@ -35,6 +50,13 @@ impl<'a> Description<'a> {
     }
 
     /// Names the provider.
+    ///
+    /// ```
+    /// use blossom_layers::types::Description;
+    ///
+    /// let description = Description::new("chat").provider("ours");
+    /// assert_eq!(description.provider.as_deref(), Some("ours"));
+    /// ```
     #[must_use]
     pub fn provider(mut self, provider: impl Into<Cow<'a, str>>) -> Self {
         self.provider = Some(provider.into());
@@ -42,6 +64,13 @@ impl<'a> Description<'a> {
     }
 
     /// Names the model that is asked for.
+    ///
+    /// ```
+    /// use blossom_layers::types::Description;
+    ///
+    /// let description = Description::new("chat").model("small");
+    /// assert_eq!(description.model.as_deref(), Some("small"));
+    /// ```
     #[must_use]
     pub fn model(mut self, model: impl Into<Cow<'a, str>>) -> Self {
         self.model = Some(model.into());
@@ -67,6 +96,21 @@ impl<'a> Description<'a> {
 /// ```
 pub trait Describe<B> {
     /// The description of `request`, or `None` if it is nothing that is to be seen.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), http::Error> {
+    /// use blossom_layers::types::{Describe, Description};
+    /// use http::Request;
+    ///
+    /// // A probe of the health of a service is not to be seen.
+    /// fn chats(request: &Request<()>) -> Option<Description<'_>> {
+    ///     (request.uri().path() == "/chat").then(|| Description::new("chat"))
+    /// }
+    /// assert!(chats.describe(&Request::get("/chat").body(())?).is_some());
+    /// assert!(chats.describe(&Request::get("/health").body(())?).is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn describe<'a>(&self, request: &'a Request<B>) -> Option<Description<'a>>;
 }
 
@@ -81,6 +125,14 @@ where
 
 /// Describes every request as a `request`, of nobody and no model: for services of which no more is
 /// known.
+///
+/// ```
+/// use blossom_layers::types::{Describe as _, Undescribed};
+///
+/// let request = http::Request::new(());
+/// let operation = Undescribed::default().describe(&request).map(|it| it.operation);
+/// assert_eq!(operation.as_deref(), Some("request"));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Undescribed;
@@ -92,6 +144,15 @@ impl<B> Describe<B> for Undescribed {
 }
 
 /// How a call came to its end: all that is known when the last of it is gone.
+///
+/// ```
+/// use blossom_layers::{body::End, types::{Ended, ErrorType as _, ErrorWords}};
+/// use http::StatusCode;
+///
+/// let mut ended = Ended::new(End::Complete);
+/// ended.status = Some(StatusCode::TOO_MANY_REQUESTS);
+/// assert_eq!(ErrorWords::default().error_type(&ended).as_deref(), Some("429"));
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Ended<'a> {
@@ -107,6 +168,13 @@ pub struct Ended<'a> {
 
 impl Ended<'_> {
     /// A call of which no more is known than how it ended.
+    ///
+    /// ```
+    /// use blossom_layers::{body::End, types::Ended};
+    ///
+    /// let ended = Ended::new(End::Dropped);
+    /// assert!(ended.status.is_none() && ended.outcome.is_none());
+    /// ```
     #[must_use]
     pub const fn new(end: End) -> Self {
         Self {
@@ -146,6 +214,13 @@ impl fmt::Debug for Ended<'_> {
 /// ```
 pub trait ErrorType {
     /// The word for `ended`.
+    ///
+    /// ```
+    /// use blossom_layers::{body::End, types::{Ended, ErrorType, ErrorWords}};
+    ///
+    /// let word = ErrorWords::default().error_type(&Ended::new(End::Failed));
+    /// assert_eq!(word.as_deref(), Some("_OTHER"));
+    /// ```
     fn error_type(&self, ended: &Ended<'_>) -> Option<Cow<'static, str>>;
 }
 
@@ -164,6 +239,18 @@ impl<F: Fn(&Ended<'_>) -> Option<Cow<'static, str>>> ErrorType for F {
 /// | the caller let go | `canceled` |
 /// | the body came to its end, and is not whole | `incomplete` |
 /// | anything else | `_OTHER`, as the conventions say |
+///
+/// ```
+/// use blossom_layers::{
+///     body::End,
+///     types::{Ended, ErrorType as _, ErrorWords, Refusal, RefusalKind},
+/// };
+///
+/// let refusal = Refusal::new(RefusalKind::Overloaded);
+/// let mut ended = Ended::new(End::Failed);
+/// ended.error = Some(&refusal);
+/// assert_eq!(ErrorWords::default().error_type(&ended).as_deref(), Some("overloaded"));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorWords;

@@ -19,6 +19,14 @@ pub struct ScopeDigest([u8; 32]);
 
 impl ScopeDigest {
     /// The digest of `owner`.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Owner, ScopeDigest};
+    ///
+    /// let team = ScopeDigest::of(Owner::Tenant("team-a"));
+    /// assert_eq!(team, ScopeDigest::of(Owner::Tenant("team-a")));
+    /// assert_ne!(team, ScopeDigest::of(Owner::Fixed("team-a")));
+    /// ```
     #[must_use]
     pub fn of(owner: Owner<'_>) -> Self {
         let (kind, bytes) = match owner {
@@ -33,12 +41,27 @@ impl ScopeDigest {
     }
 
     /// A digest from its bytes, as a store gives them back.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Owner, ScopeDigest};
+    ///
+    /// let digest = ScopeDigest::of(Owner::Shared);
+    /// assert_eq!(ScopeDigest::from_bytes(*digest.as_bytes()), digest);
+    /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
     /// The bytes.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Owner, ScopeDigest};
+    ///
+    /// // Nothing of the owner stands in it.
+    /// let digest = ScopeDigest::of(Owner::Header(b"secret"));
+    /// assert!(!digest.as_bytes().starts_with(b"secret"));
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -47,6 +70,15 @@ impl ScopeDigest {
     /// The key of this owner's answer to the request that `key` identifies.
     ///
     /// Whoever does not know the owner cannot guess it, even if the request is known.
+    ///
+    /// ```
+    /// use blossom_layers::types::{CacheKey, Owner, ScopeDigest};
+    ///
+    /// let key = CacheKey::new([7; 32]).with_check([1; 16]);
+    /// let scoped = ScopeDigest::of(Owner::Tenant("team-a")).scoped(&key);
+    /// assert_ne!(scoped.as_bytes(), key.as_bytes());
+    /// assert_eq!(scoped.check(), key.check());
+    /// ```
     #[must_use]
     pub fn scoped(&self, key: &CacheKey) -> CacheKey {
         let mut input = [0; 48];

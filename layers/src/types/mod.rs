@@ -28,6 +28,23 @@
 //! A layer never knows an endpoint, a model or a JSON field: it asks. Each question is a trait with
 //! an implementation for closures: [`KeyPolicy`], [`Partition`], [`EstimateTokens`], [`Classify`],
 //! [`Observe`], [`QuoteCost`], [`Price`], [`Describe`], [`ErrorType`]. [`Scope`] is a value, because there must be no way to forget it.
+//!
+//! # Example
+//!
+//! ```
+//! use blossom_layers::types::{Partition as _, PartitionKey, Tenant};
+//! use http::Request;
+//!
+//! // A question, answered by a closure ..
+//! let by_tenant = |request: &Request<()>| {
+//!     let tenant = request.extensions().get::<Tenant>()?;
+//!     Some(PartitionKey::new(tenant.as_str()))
+//! };
+//! // .. from a value that travels in the request.
+//! let mut request = Request::new(());
+//! request.extensions_mut().insert(Tenant::new("team-a"));
+//! assert_eq!(by_tenant.partition(&request), Some(PartitionKey::new("team-a")));
+//! ```
 
 mod attempt;
 mod cache;

@@ -12,11 +12,55 @@ use crate::body::End;
 /// every frame of data as it passes, and the end. Nobody else decodes the body.
 ///
 /// Implemented for closures that take the head.
+///
+/// ```
+/// use blossom_layers::{body::End, types::{Deferred, Observe, Record, Watch}};
+/// use bytes::Bytes;
+/// use http::{Response, StatusCode, response::Parts};
+///
+/// /// Sees no more than how the body ended.
+/// struct Whole;
+///
+/// impl Watch for Whole {
+///     fn data(&mut self, _: &Bytes, _: &mut Record) -> bool {
+///         true
+///     }
+///
+///     fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> {
+///         None
+///     }
+/// }
+/// // There is nothing to learn from an error page.
+/// let policy = |head: &Parts| (head.status == StatusCode::OK).then_some(Whole);
+/// assert!(policy.observe(&Response::new(()).into_parts().0).is_some());
+/// ```
 pub trait Observe {
     /// Follows one body.
     type Watch: Watch;
 
     /// Begins to follow the reply whose head is `head`, or `None` if there is nothing to learn.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), http::Error> {
+    /// use blossom_layers::types::Observe;
+    /// # use blossom_layers::{body::End, types::{Deferred, Record, Watch}};
+    /// # use bytes::Bytes;
+    /// use http::{Response, response::Parts};
+    /// # struct Events;
+    /// # impl Watch for Events {
+    /// #     fn data(&mut self, _: &Bytes, _: &mut Record) -> bool { true }
+    /// #     fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> { None }
+    /// # }
+    ///
+    /// let policy = |head: &Parts| {
+    ///     let kind = head.headers.get("content-type")?;
+    ///     (kind == "text/event-stream").then_some(Events)
+    /// };
+    /// let page = Response::builder().header("content-type", "text/html").body(())?;
+    /// assert!(policy.observe(&page.into_parts().0).is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn observe(&self, head: &Parts) -> Option<Self::Watch>;
 }
 
@@ -31,9 +75,53 @@ impl<W: Watch, F: Fn(&Parts) -> Option<W>> Observe for F {
 /// Follows one response body. See [`Observe`].
 ///
 /// Both methods run inside `poll_frame` or `drop`: they must not block, and must not panic.
+///
+/// ```
+/// use blossom_layers::{body::End, types::{Deferred, Record, Watch}};
+/// use bytes::Bytes;
+///
+/// /// Takes a full stop for the end of an answer.
+/// #[derive(Default)]
+/// struct Sentence { last: u8 }
+///
+/// impl Watch for Sentence {
+///     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool {
+///         self.last = data.last().copied().unwrap_or(self.last);
+///         !data.is_empty()
+///     }
+///
+///     fn end(&mut self, _: End, record: &mut Record) -> Option<Deferred> {
+///         record.complete &= self.last == b'.';
+///         None
+///     }
+/// }
+/// let (mut watch, mut record) = (Sentence::default(), Record::default());
+/// assert!(watch.data(&Bytes::from_static(b"A flower is"), &mut record));
+/// record.complete = true; // so far as the transport knows
+/// watch.end(End::Complete, &mut record);
+/// assert!(!record.complete);
+/// ```
 pub trait Watch {
     /// Sees a frame of data. Returns whether it held the beginning of the answer itself, which is
     /// what the *first event* clock waits for; comments and keep-alives are not.
+    ///
+    /// ```
+    /// use blossom_layers::types::Watch;
+    /// # use blossom_layers::{body::End, types::{Deferred, Record}};
+    /// use bytes::Bytes;
+    ///
+    /// struct Lines;
+    ///
+    /// impl Watch for Lines {
+    ///     fn data(&mut self, data: &Bytes, _: &mut Record) -> bool {
+    ///         !data.starts_with(b":") // a comment keeps the connection alive
+    ///     }
+    /// #   fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> { None }
+    /// }
+    /// # let mut record = Record::default();
+    /// assert!(!Lines.data(&Bytes::from_static(b": wait\n"), &mut record));
+    /// assert!(Lines.data(&Bytes::from_static(b"data: A\n"), &mut record));
+    /// ```
     fn data(&mut self, data: &Bytes, record: &mut Record) -> bool;
 
     /// Sees the end of the body, and says in [`Record::complete`] whether the reply is whole.
@@ -43,6 +131,26 @@ pub trait Watch {
     ///
     /// What takes time, such as parsing a whole body, can be given back to be done when somebody
     /// first asks the [`Outcome`](super::Outcome), which may be never.
+    ///
+    /// ```
+    /// use blossom_layers::{body::End, types::{Deferred, Record, Watch}};
+    /// # use bytes::Bytes;
+    ///
+    /// /// Keeps the body, and reads it when somebody asks.
+    /// struct Keep(Bytes);
+    ///
+    /// impl Watch for Keep {
+    /// #   fn data(&mut self, _: &Bytes, _: &mut Record) -> bool { true }
+    ///     fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> {
+    ///         Some(Deferred::reading(self.0.clone(), |body, record| {
+    ///             record.complete = body.ends_with(b"}");
+    ///         }))
+    ///     }
+    /// }
+    /// let mut record = Record::default();
+    /// let read = Keep(Bytes::from_static(b"{}")).end(End::Complete, &mut record);
+    /// assert!(read.is_some() && !record.complete);
+    /// ```
     fn end(&mut self, end: End, record: &mut Record) -> Option<Deferred>;
 }
 
@@ -71,17 +179,47 @@ enum Work {
 
 impl Deferred {
     /// Work of any kind.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Deferred, Outcome, Usage};
+    ///
+    /// let outcome = Outcome::new();
+    /// let tokens = 12;
+    /// outcome.defer(Deferred::new(move |record| record.usage = Some(Usage::new(0, tokens))));
+    /// assert_eq!(outcome.read(|record| record.usage), Some(Usage::new(0, 12)));
+    /// ```
     pub fn new(work: impl FnOnce(&mut Record) + Send + 'static) -> Self {
         Self(Work::Any(Box::new(work)))
     }
 
     /// Work on bytes that were kept, without an allocation.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Deferred, Record};
+    /// use bytes::Bytes;
+    ///
+    /// let mut record = Record::default();
+    /// let body = Bytes::from_static(b"small");
+    /// Deferred::reading(body, |body, record| {
+    ///     record.model = std::str::from_utf8(body).ok().map(Into::into);
+    /// })
+    /// .run(&mut record);
+    /// assert_eq!(record.model.as_deref(), Some("small"));
+    /// ```
     #[must_use]
     pub const fn reading(data: Bytes, work: fn(&Bytes, &mut Record)) -> Self {
         Self(Work::Reading(data, work))
     }
 
     /// Does it.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Deferred, Record};
+    ///
+    /// let mut record = Record::default();
+    /// Deferred::new(|record| record.complete = true).run(&mut record);
+    /// assert!(record.complete);
+    /// ```
     pub fn run(self, record: &mut Record) {
         match self.0 {
             Work::Reading(data, work) => work(&data, record),

@@ -43,6 +43,13 @@ impl State {
 
 impl Outcome {
     /// The outcome of a reply that has just begun.
+    ///
+    /// ```
+    /// use blossom_layers::types::Outcome;
+    ///
+    /// let outcome = Outcome::new();
+    /// assert!(!outcome.ended() && !outcome.complete());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -51,51 +58,135 @@ impl Outcome {
     /// Reads what is known so far.
     ///
     /// The lock is held while `read` runs: it must not call back into this outcome.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Outcome, Usage};
+    ///
+    /// let outcome = Outcome::new();
+    /// outcome.update(|record| record.usage = Some(Usage::new(30, 12)));
+    /// let tokens = outcome.read(|record| record.usage.map(|usage| usage.total_tokens));
+    /// assert_eq!(tokens, Some(42));
+    /// ```
     pub fn read<T>(&self, read: impl FnOnce(&Record) -> T) -> T {
         read(lock(&self.state).record())
     }
 
     /// Writes what was learnt. The same warning holds as for [`read`](Self::read).
+    ///
+    /// ```
+    /// use blossom_layers::types::Outcome;
+    ///
+    /// let outcome = Outcome::new();
+    /// let seen_elsewhere = outcome.clone();
+    /// outcome.update(|record| record.model = Some("small".into()));
+    /// assert_eq!(seen_elsewhere.record().model.as_deref(), Some("small"));
+    /// ```
     pub fn update<T>(&self, update: impl FnOnce(&mut Record) -> T) -> T {
         update(lock(&self.state).record())
     }
 
     /// Leaves work to whoever first asks for more than times and the end.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Deferred, Outcome};
+    ///
+    /// let outcome = Outcome::new();
+    /// outcome.defer(Deferred::new(|record| record.complete = true));
+    /// assert!(outcome.complete());
+    /// ```
     pub fn defer(&self, deferred: Deferred) {
         lock(&self.state).deferred = Some(deferred);
     }
 
     /// Whether work was left that [`read`](Self::read) would do.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Deferred, Outcome};
+    ///
+    /// let outcome = Outcome::new();
+    /// outcome.defer(Deferred::new(|record| record.complete = true));
+    /// assert!(!outcome.ended() && outcome.is_deferred()); // not done for this
+    /// assert!(outcome.record().complete && !outcome.is_deferred());
+    /// ```
     #[must_use]
     pub fn is_deferred(&self) -> bool {
         lock(&self.state).deferred.is_some()
     }
 
     /// When the parts of the reply arrived. Never does what was deferred.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::types::Outcome;
+    ///
+    /// let outcome = Outcome::new();
+    /// outcome.update(|record| record.timing.head = Some(Duration::from_millis(80)));
+    /// assert_eq!(outcome.timing().head, Some(Duration::from_millis(80)));
+    /// ```
     #[must_use]
     pub fn timing(&self) -> Timing {
         lock(&self.state).record.timing
     }
 
     /// Says when the call began whose reply this is, from which [`Timing::queue`] follows.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use blossom_layers::types::Outcome;
+    ///
+    /// let (start, second) = (Instant::now(), Duration::from_secs(1));
+    /// let outcome = Outcome::new();
+    /// outcome.update(|record| record.timing.sent = Some(start + second));
+    /// outcome.begun_at(start);
+    /// assert_eq!(outcome.timing().queue, Some(second));
+    /// ```
     pub fn begun_at(&self, start: Instant) {
         let timing = &mut lock(&self.state).record.timing;
         *timing = timing.since(start);
     }
 
     /// A copy of what is known so far.
+    ///
+    /// ```
+    /// use blossom_layers::types::Outcome;
+    ///
+    /// let outcome = Outcome::new();
+    /// let copy = outcome.record();
+    /// outcome.update(|record| record.complete = true);
+    /// assert!(!copy.complete && outcome.record().complete);
+    /// ```
     #[must_use]
     pub fn record(&self) -> Record {
         self.read(Clone::clone)
     }
 
     /// Whether the body has ended, in any of the four ways.
+    ///
+    /// ```
+    /// use blossom_layers::{body::End, types::Outcome};
+    ///
+    /// let outcome = Outcome::new();
+    /// assert!(!outcome.ended());
+    /// outcome.update(|record| record.end = Some(End::Dropped));
+    /// assert!(outcome.ended());
+    /// ```
     #[must_use]
     pub fn ended(&self) -> bool {
         lock(&self.state).record.end.is_some()
     }
 
     /// Whether the reply is proven whole.
+    ///
+    /// ```
+    /// use blossom_layers::{body::End, types::Outcome};
+    ///
+    /// // A body that came to its end is not for that alone a whole reply.
+    /// let outcome = Outcome::new();
+    /// outcome.update(|record| record.end = Some(End::Complete));
+    /// assert!(!outcome.complete());
+    /// ```
     #[must_use]
     pub fn complete(&self) -> bool {
         self.read(|record| record.complete)
@@ -121,6 +212,16 @@ impl fmt::Debug for Outcome {
 }
 
 /// What an [`Outcome`] says.
+///
+/// ```
+/// use blossom_layers::types::{FinishReason, Outcome, Record, Usage};
+///
+/// let mut record = Record::default();
+/// record.usage = Some(Usage::new(30, 12));
+/// record.finish_reason = Some(FinishReason::Length);
+/// // An outcome for a test of what reads one.
+/// assert_eq!(Outcome::from(record.clone()).record(), record);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
@@ -146,6 +247,13 @@ pub struct Record {
 }
 
 /// Why a generation ended.
+///
+/// ```
+/// use blossom_layers::types::FinishReason;
+///
+/// assert_eq!(FinishReason::from("length"), FinishReason::Length);
+/// assert_eq!(FinishReason::from("eos"), FinishReason::Other("eos".into()));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FinishReason {
@@ -165,6 +273,12 @@ pub enum FinishReason {
 
 impl FinishReason {
     /// The reason as it is usually written on the wire.
+    ///
+    /// ```
+    /// use blossom_layers::types::FinishReason;
+    ///
+    /// assert_eq!(FinishReason::ToolCalls.as_str(), "tool_calls");
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

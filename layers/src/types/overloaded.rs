@@ -24,6 +24,16 @@ pub struct Overloaded {
 
 impl Overloaded {
     /// A refusal that says when there may be room again.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{cause_ref, types::{Overloaded, Refusal, RefusalKind}};
+    ///
+    /// let error = Overloaded::new(Duration::from_secs(2));
+    /// let kind = cause_ref::<Refusal>(&error).map(Refusal::kind);
+    /// assert_eq!(kind, Some(RefusalKind::Overloaded));
+    /// ```
     #[must_use]
     pub const fn new(retry_after: Duration) -> Self {
         Self {
@@ -33,6 +43,15 @@ impl Overloaded {
     }
 
     /// When there may be room again: an estimate, never a promise.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::types::Overloaded;
+    ///
+    /// let error = Overloaded::new(Duration::from_secs(2));
+    /// assert_eq!(error.retry_after(), Duration::from_secs(2));
+    /// ```
     #[must_use]
     pub const fn retry_after(&self) -> Duration {
         self.retry_after

@@ -17,12 +17,25 @@ pub struct PartitionKey(Option<Arc<str>>);
 
 impl PartitionKey {
     /// A key from its name, which may appear in metrics and handles: never a secret.
+    ///
+    /// ```
+    /// use blossom_layers::types::PartitionKey;
+    ///
+    /// assert_eq!(PartitionKey::new("team-a").as_str(), "team-a");
+    /// assert_eq!(PartitionKey::new(""), PartitionKey::default());
+    /// ```
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self((!name.is_empty()).then(|| name.into()))
     }
 
     /// The name.
+    ///
+    /// ```
+    /// use blossom_layers::types::PartitionKey;
+    ///
+    /// assert_eq!(PartitionKey::new("team-a").as_str(), "team-a");
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
@@ -61,6 +74,15 @@ impl fmt::Debug for PartitionKey {
 /// ```
 pub trait Partition<B> {
     /// The part of `request`, or `None` if the limit does not apply to it.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Partition, PartitionKey};
+    /// use http::Request;
+    ///
+    /// // Relative requests, as a server gets them, have no authority.
+    /// let by_host = |request: &Request<()>| request.uri().host().map(PartitionKey::new);
+    /// assert_eq!(by_host.partition(&Request::new(())), None);
+    /// ```
     fn partition(&self, request: &Request<B>) -> Option<PartitionKey>;
 }
 

@@ -24,15 +24,35 @@ pub struct Nanos(pub u64);
 
 impl Nanos {
     /// Nothing.
+    ///
+    /// ```
+    /// use blossom_layers::types::Nanos;
+    ///
+    /// assert_eq!("0.0".parse(), Ok(Nanos::ZERO));
+    /// ```
     pub const ZERO: Self = Self(0);
 
     /// The sum; stays at the largest amount.
+    ///
+    /// ```
+    /// use blossom_layers::types::Nanos;
+    ///
+    /// assert_eq!(Nanos(1).saturating_add(Nanos(2)), Nanos(3));
+    /// assert_eq!(Nanos(u64::MAX).saturating_add(Nanos(1)), Nanos(u64::MAX));
+    /// ```
     #[must_use]
     pub const fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
     /// The difference; stays at zero.
+    ///
+    /// ```
+    /// use blossom_layers::types::Nanos;
+    ///
+    /// assert_eq!(Nanos(3).saturating_sub(Nanos(1)), Nanos(2));
+    /// assert_eq!(Nanos(1).saturating_sub(Nanos(3)), Nanos::ZERO);
+    /// ```
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -102,12 +122,24 @@ pub struct Quote {
 
 impl Quote {
     /// A quote that knows nothing yet.
+    ///
+    /// ```
+    /// use blossom_layers::types::Quote;
+    ///
+    /// assert_eq!(Quote::new().most, None);
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Names the model.
+    ///
+    /// ```
+    /// use blossom_layers::types::Quote;
+    ///
+    /// assert_eq!(Quote::new().model("small").model.as_deref(), Some("small"));
+    /// ```
     #[must_use]
     pub fn model(mut self, model: impl Into<Arc<str>>) -> Self {
         self.model = Some(model.into());
@@ -115,6 +147,13 @@ impl Quote {
     }
 
     /// Says how many tokens are expected.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Quote, TokenEstimate};
+    ///
+    /// let estimate = TokenEstimate::new(100).completion_tokens(50);
+    /// assert_eq!(Quote::new().estimate(estimate).estimate, Some(estimate));
+    /// ```
     #[must_use]
     pub const fn estimate(mut self, estimate: TokenEstimate) -> Self {
         self.estimate = Some(estimate);
@@ -122,6 +161,12 @@ impl Quote {
     }
 
     /// Bounds the cost.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Nanos, Quote};
+    ///
+    /// assert_eq!(Quote::new().most(Nanos(1_000)).most, Some(Nanos(1_000)));
+    /// ```
     #[must_use]
     pub const fn most(mut self, most: Nanos) -> Self {
         self.most = Some(most);
@@ -130,8 +175,32 @@ impl Quote {
 }
 
 /// What a call may cost, before it is made. Implemented for closures.
+///
+/// ```
+/// use blossom_layers::types::{Nanos, Quote, QuoteCost, TokenEstimate};
+/// use http::Request;
+///
+/// // Two nano-units for each token that is expected.
+/// let quote = |request: &Request<()>| {
+///     let estimate = *request.extensions().get::<TokenEstimate>()?;
+///     let most = estimate.total_tokens().saturating_mul(2);
+///     Some(Quote::new().estimate(estimate).most(Nanos(most)))
+/// };
+/// let mut request = Request::new(());
+/// request.extensions_mut().insert(TokenEstimate::new(100).completion_tokens(50));
+/// assert_eq!(quote.quote(&request).and_then(|quote| quote.most), Some(Nanos(300)));
+/// ```
 pub trait QuoteCost<B> {
     /// The quote for `request`, or `None` if it costs nothing, as a list of models does.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Quote, QuoteCost};
+    /// use http::{Method, Request};
+    ///
+    /// // Only what is posted costs anything; how much is not known.
+    /// let quote = |request: &Request<()>| (request.method() == Method::POST).then(Quote::new);
+    /// assert_eq!(quote.quote(&Request::new(())), None);
+    /// ```
     fn quote(&self, request: &Request<B>) -> Option<Quote>;
 }
 
@@ -145,6 +214,13 @@ where
 }
 
 /// Quotes no price for any request: what it costs is known when it has been answered.
+///
+/// ```
+/// use blossom_layers::types::{Quote, QuoteCost as _, Unquoted};
+/// use http::Request;
+///
+/// assert_eq!(Unquoted.quote(&Request::new(())), Some(Quote::new()));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unquoted;
 
@@ -180,10 +256,30 @@ pub trait Price {
     ///
     /// It runs under the lock of the outcome, perhaps inside `drop`: it must not block, and must not
     /// panic.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Nanos, Price, Quote, Record};
+    ///
+    /// // A fixed price for each model.
+    /// let price = |quote: &Quote, _: &Record| match quote.model.as_deref()? {
+    ///     "small" => Some(Nanos(10)),
+    ///     _ => None,
+    /// };
+    /// let quote = Quote::new().model("small");
+    /// assert_eq!(price.price(&quote, &Record::default()), Some(Nanos(10)));
+    /// ```
     fn price(&self, quote: &Quote, record: &Record) -> Option<Nanos>;
 
     /// Whether a call that failed with `error` certainly never reached the upstream, so that it costs
     /// nothing. Our own refusals never do.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Nanos, Price, Quote, Record, Refusal, RefusalKind};
+    ///
+    /// let price = |_: &Quote, _: &Record| Some(Nanos(10));
+    /// assert!(price.is_unsent(&Refusal::new(RefusalKind::Overloaded)));
+    /// assert!(!price.is_unsent(&std::io::Error::other("connection reset")));
+    /// ```
     fn is_unsent(&self, error: &(dyn Error + 'static)) -> bool {
         cause_ref::<Refusal>(error).is_some_and(Refusal::is_unsent)
     }

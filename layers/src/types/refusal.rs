@@ -31,6 +31,17 @@ pub struct Refusal {
 }
 
 /// What kind of refusal a [`Refusal`] is.
+///
+/// ```
+/// use blossom_layers::types::{Refusal, RefusalKind};
+///
+/// let status = |refusal: &Refusal| match refusal.kind() {
+///     RefusalKind::RateLimited => 429,
+///     RefusalKind::TooLarge => 413,
+///     _ => 503,
+/// };
+/// assert_eq!(status(&Refusal::new(RefusalKind::RateLimited)), 429);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefusalKind {
@@ -50,6 +61,14 @@ pub enum RefusalKind {
 
 impl Refusal {
     /// A refusal that does not say when to come back.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Refusal, RefusalKind};
+    ///
+    /// let refusal = Refusal::new(RefusalKind::Unavailable);
+    /// assert_eq!(refusal.wait(), None);
+    /// assert_eq!(refusal.to_string(), "the upstream is not available");
+    /// ```
     #[must_use]
     pub const fn new(kind: RefusalKind) -> Self {
         Self {
@@ -60,6 +79,15 @@ impl Refusal {
     }
 
     /// Says when to come back.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::types::{Refusal, RefusalKind};
+    ///
+    /// let refusal = Refusal::new(RefusalKind::Overloaded).retry_after(Duration::from_secs(1));
+    /// assert_eq!(refusal.wait(), Some(Duration::from_secs(1)));
+    /// ```
     #[must_use]
     pub const fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
@@ -67,6 +95,12 @@ impl Refusal {
     }
 
     /// Says of a clock that it fired while the request still waited here for its turn.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Refusal, RefusalKind};
+    ///
+    /// assert!(Refusal::new(RefusalKind::Timeout).queued().is_unsent());
+    /// ```
     #[must_use]
     pub const fn queued(mut self) -> Self {
         self.queued = true;
@@ -76,18 +110,39 @@ impl Refusal {
     /// Whether the request certainly never left: it was refused, or given up in a queue.
     ///
     /// What was reserved for it can be given back, and it can be sent again at no risk.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Refusal, RefusalKind};
+    ///
+    /// assert!(Refusal::new(RefusalKind::RateLimited).is_unsent());
+    /// // The upstream may be at work on it.
+    /// assert!(!Refusal::new(RefusalKind::Timeout).is_unsent());
+    /// ```
     #[must_use]
     pub const fn is_unsent(&self) -> bool {
         self.queued || !matches!(self.kind, RefusalKind::Timeout)
     }
 
     /// What kind it is.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Refusal, RefusalKind};
+    ///
+    /// assert_eq!(Refusal::new(RefusalKind::Spent).kind(), RefusalKind::Spent);
+    /// ```
     #[must_use]
     pub const fn kind(&self) -> RefusalKind {
         self.kind
     }
 
     /// When to come back.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Refusal, RefusalKind};
+    ///
+    /// // Another try is of no use, however late.
+    /// assert_eq!(Refusal::new(RefusalKind::TooLarge).wait(), None);
+    /// ```
     #[must_use]
     pub const fn wait(&self) -> Option<Duration> {
         self.retry_after

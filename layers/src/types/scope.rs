@@ -12,18 +12,31 @@ use http::{HeaderMap, HeaderName, Request};
 /// // Set at the edge, by who knows the caller.
 /// let mut request = Request::new(());
 /// request.extensions_mut().insert(Tenant::new("team-a"));
+/// assert_eq!(request.extensions().get().map(Tenant::as_str), Some("team-a"));
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Tenant(Arc<str>);
 
 impl Tenant {
     /// A tenant by its id, which may appear in logs: never a key.
+    ///
+    /// ```
+    /// use blossom_layers::types::Tenant;
+    ///
+    /// assert_eq!(Tenant::new("team-a"), Tenant::new("team-a"));
+    /// ```
     #[must_use]
     pub fn new(id: &str) -> Self {
         Self(id.into())
     }
 
     /// The id.
+    ///
+    /// ```
+    /// use blossom_layers::types::Tenant;
+    ///
+    /// assert_eq!(Tenant::new("team-a").as_str(), "team-a");
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,18 +76,38 @@ enum Kind {
 
 impl Scope {
     /// All callers share. Only for answers that are nobody's secret.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Owner, Scope};
+    ///
+    /// assert_eq!(Scope::shared().constant(), Some(Owner::Shared));
+    /// ```
     #[must_use]
     pub const fn shared() -> Self {
         Self(Kind::Shared)
     }
 
     /// One owner for all requests, by an id that is not a secret.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Owner, Scope};
+    ///
+    /// assert_eq!(Scope::fixed("our-bot").constant(), Some(Owner::Fixed("our-bot")));
+    /// ```
     #[must_use]
     pub fn fixed(id: &str) -> Self {
         Self(Kind::Fixed(id.into()))
     }
 
     /// The [`Tenant`] in the extensions of the request. A request without one has no owner.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Owner, Scope, Tenant};
+    ///
+    /// let mut request = http::Request::new(());
+    /// request.extensions_mut().insert(Tenant::new("team-a"));
+    /// assert_eq!(Scope::tenant().owner(&request), Some(Owner::Tenant("team-a")));
+    /// ```
     #[must_use]
     pub const fn tenant() -> Self {
         Self(Kind::Tenant)
@@ -82,12 +115,32 @@ impl Scope {
 
     /// The value of a header, such as `Authorization`. A request without it has no owner, and
     /// neither has one that bears it twice.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), http::Error> {
+    /// use blossom_layers::types::{Owner, Scope};
+    /// use http::{Request, header::AUTHORIZATION};
+    ///
+    /// let scope = Scope::header(AUTHORIZATION);
+    /// let request = Request::builder().header(AUTHORIZATION, "Bearer key").body(())?;
+    /// assert_eq!(scope.owner(&request), Some(Owner::Header(b"Bearer key")));
+    /// assert_eq!(scope.owner(&Request::new(())), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn header(name: HeaderName) -> Self {
         Self(Kind::Header(name))
     }
 
     /// The owner of every answer, if it does not depend on the request.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Owner, Scope};
+    ///
+    /// assert_eq!(Scope::fixed("our-bot").constant(), Some(Owner::Fixed("our-bot")));
+    /// assert_eq!(Scope::tenant().constant(), None);
+    /// ```
     #[must_use]
     pub fn constant(&self) -> Option<Owner<'_>> {
         match &self.0 {
@@ -98,6 +151,15 @@ impl Scope {
     }
 
     /// The owner of the answer to `request`, or `None` if it has none: its answer is never shared.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Owner, Scope};
+    /// use http::Request;
+    ///
+    /// let request = Request::new(());
+    /// assert_eq!(Scope::shared().owner(&request), Some(Owner::Shared));
+    /// assert_eq!(Scope::tenant().owner(&request), None); // never shared
+    /// ```
     #[must_use]
     pub fn owner<'a, B>(&'a self, request: &'a Request<B>) -> Option<Owner<'a>> {
         match &self.0 {
@@ -133,6 +195,13 @@ impl fmt::Debug for Scope {
 ///
 /// Owners of different kinds are never equal, whatever their bytes. `Debug` does not show a header's
 /// value.
+///
+/// ```
+/// use blossom_layers::types::Owner;
+///
+/// assert_ne!(Owner::Fixed("a"), Owner::Tenant("a"));
+/// assert_eq!(format!("{:?}", Owner::Header(b"Bearer key")), "Header(..)");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Owner<'a> {

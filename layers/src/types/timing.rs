@@ -1,6 +1,18 @@
 use std::time::{Duration, Instant};
 
 /// When the parts of a reply arrived, counted from the moment the request was sent.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::types::Timing;
+///
+/// let mut timing = Timing::default();
+/// timing.head = Some(Duration::from_millis(80));
+/// timing.end = Some(Duration::from_millis(500));
+/// let reading = timing.end.zip(timing.head).map(|(end, head)| end - head);
+/// assert_eq!(reading, Some(Duration::from_millis(420)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Timing {
@@ -22,6 +34,19 @@ impl Timing {
     /// The same for a call that began at `start`: [`queue`](Self::queue) is what lies between that
     /// and the sending. A call that began later than that has waited in no queue; its answer was
     /// already under way, or stored.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use blossom_layers::types::Timing;
+    ///
+    /// let (start, second) = (Instant::now(), Duration::from_secs(1));
+    /// let mut timing = Timing::default();
+    /// timing.sent = Some(start + second);
+    /// assert_eq!(timing.since(start).queue, Some(second));
+    /// // Who came later has joined what was under way.
+    /// assert_eq!(timing.since(start + 2 * second).queue, None);
+    /// ```
     #[must_use]
     pub fn since(mut self, start: Instant) -> Self {
         self.queue = self

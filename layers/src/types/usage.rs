@@ -41,12 +41,26 @@ impl Usage {
     }
 
     /// Whether nothing was counted.
+    ///
+    /// ```
+    /// use blossom_layers::types::Usage;
+    ///
+    /// assert!(Usage::default().is_zero());
+    /// assert!(!Usage::new(10, 0).is_zero());
+    /// ```
     #[must_use]
     pub const fn is_zero(&self) -> bool {
         self.prompt_tokens == 0 && self.completion_tokens == 0 && self.total_tokens == 0
     }
 
     /// The sum of two usages; each count saturates.
+    ///
+    /// ```
+    /// use blossom_layers::types::Usage;
+    ///
+    /// let sum = Usage::new(10, 5).saturating_add(Usage::new(1, 2));
+    /// assert_eq!(sum, Usage::new(11, 7));
+    /// ```
     #[must_use]
     pub const fn saturating_add(self, other: Self) -> Self {
         Self {

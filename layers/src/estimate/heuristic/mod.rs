@@ -32,6 +32,12 @@ pub struct Heuristic {
 
 impl Heuristic {
     /// By scripts and sequences of characters.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::{CountTokens as _, Heuristic};
+    ///
+    /// assert_eq!(Heuristic::new().count("What is a flower?"), 5);
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { characters: None }
@@ -39,6 +45,15 @@ impl Heuristic {
 
     /// One token for each `characters` characters, rounded down, whatever the text. 4 is a common rule
     /// of thumb for English; on Chinese it is wrong by more than half.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use blossom_layers::estimate::{CountTokens as _, Heuristic};
+    ///
+    /// let four = NonZeroU32::MIN.saturating_add(3);
+    /// assert_eq!(Heuristic::one_per(four).count("flower"), 1);
+    /// ```
     #[must_use]
     pub const fn one_per(characters: NonZeroU32) -> Self {
         Self {
@@ -97,6 +112,16 @@ pub struct HeuristicTally {
 
 impl HeuristicTally {
     /// Takes the next part.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::{CountTokens as _, Heuristic};
+    ///
+    /// let mut tally = Heuristic::new().tally();
+    /// for part in ["Wh", "at is a fl", "ower?"] {
+    ///     tally.push(part);
+    /// }
+    /// assert_eq!(tally.tokens(), Heuristic::new().count("What is a flower?"));
+    /// ```
     pub fn push(&mut self, part: &str) {
         if self.characters.is_some() {
             self.seen += part.chars().count() as u64;
@@ -111,6 +136,15 @@ impl HeuristicTally {
     }
 
     /// The tokens of all parts together; at least one where there was anything.
+    ///
+    /// ```
+    /// use blossom_layers::estimate::Heuristic;
+    ///
+    /// let mut tally = Heuristic::new().tally();
+    /// assert_eq!(tally.tokens(), 0);
+    /// tally.push(".");
+    /// assert_eq!(tally.tokens(), 1);
+    /// ```
     #[must_use]
     pub fn tokens(&self) -> u64 {
         match self.characters {

@@ -22,6 +22,27 @@ use crate::{
 
 pin_project! {
     /// Response future of [`ConcurrencyLimit`](super::ConcurrencyLimit).
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _};
+    /// use blossom_layers::{
+    ///     limit::concurrency::{ConcurrencyLimitLayer, ResponseFuture},
+    ///     test_util::{ScriptedBody, ScriptedService},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let layer = ConcurrencyLimitLayer::new(8);
+    /// let mut service = layer.layer(ScriptedService::once(ScriptedBody::new()));
+    /// let call: ResponseFuture<_, (), _> = service.call(Request::new(()));
+    /// assert_eq!(layer.handle().in_flight(), 0); // not polled yet
+    /// let response = call.await?;
+    /// assert_eq!(layer.handle().in_flight(), 1); // its body is not read yet
+    /// # drop(response);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<S, B, F> {
         #[pin]
         call: Oneshot<S, Request<B>, F>,

@@ -11,6 +11,28 @@ use crate::{
 };
 
 /// The right of one call to be under way. It hangs on the response body, and goes back with its end.
+///
+/// ```
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     body::Guarded,
+///     limit::concurrency::{ConcurrencyLimitLayer, Permit},
+///     test_util::{ScriptedBody, ScriptedService},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let layer = ConcurrencyLimitLayer::new(8);
+/// let service = layer.layer(ScriptedService::once(ScriptedBody::new()));
+/// let response = service.oneshot(Request::new(())).await?;
+/// let body: Guarded<ScriptedBody, Permit> = response.into_body();
+/// assert!(body.guard().is_some());
+/// drop(body);
+/// assert_eq!(layer.handle().in_flight(), 0);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Permit {
     queue: Arc<Queue>,
     key: Option<PartitionKey>,

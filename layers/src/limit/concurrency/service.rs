@@ -32,6 +32,26 @@ pub struct ConcurrencyLimit<S, P = Unpartitioned> {
 
 impl<S, P> ConcurrencyLimit<S, P> {
     /// Wraps `inner`. It shares the limit of all services of `limit`.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    /// use blossom_layers::{
+    ///     limit::concurrency::{ConcurrencyLimit, ConcurrencyLimitLayer},
+    ///     test_util::{ScriptedBody, ScriptedService},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let limit = ConcurrencyLimitLayer::new(8);
+    /// let upstream = ScriptedService::once(ScriptedBody::new());
+    /// let service = ConcurrencyLimit::new(upstream, limit.clone());
+    /// let open = service.oneshot(Request::new(())).await?;
+    /// assert_eq!(limit.handle().in_flight(), 1);
+    /// # drop(open);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S, limit: ConcurrencyLimitLayer<P>) -> Self {
         Self { inner, limit }
     }

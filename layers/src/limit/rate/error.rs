@@ -8,6 +8,28 @@ const TOO_LARGE: Refusal = Refusal::new(RefusalKind::TooLarge);
 /// A quota allows no more for now, and the request may not wait: the queue is full, or the wait would
 /// not end before the caller's deadline. Its source is a [`Refusal`] of kind
 /// [`RefusalKind::RateLimited`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     limit::rate::{Quota, RateLimitLayer, RateLimited},
+///     test_util::ScriptedService,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let minute = Duration::from_secs(60);
+/// let layer = RateLimitLayer::new([Quota::requests(1, minute)]).max_waiting(0);
+/// let service = layer.layer(ScriptedService::default());
+/// service.clone().oneshot(Request::new(())).await?;
+/// let error = service.oneshot(Request::new(())).await.unwrap_err();
+/// assert!(error.is::<RateLimited>());
+/// assert_eq!(error.to_string(), "the quota of 1 requests per 60s is used up; try again in 60s");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimited {
     retry_after: Duration,
@@ -25,12 +47,54 @@ impl RateLimited {
     }
 
     /// When such a request could go, if those that wait go first and no others come.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     limit::rate::{Quota, RateLimitLayer, RateLimited},
+    /// #     test_util::ScriptedService,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let layer = RateLimitLayer::new([]).learn().max_waiting(0);
+    /// layer.handle().pause(None, Duration::from_secs(7));
+    /// let service = layer.layer(ScriptedService::default());
+    /// let error = service.oneshot(Request::new(())).await.unwrap_err();
+    /// let wait = error.downcast_ref().map(RateLimited::retry_after);
+    /// assert_eq!(wait, Some(Duration::from_secs(7)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn retry_after(&self) -> Duration {
         self.retry_after
     }
 
     /// The quota that makes it wait longest; `None` if the upstream has asked to wait.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     limit::rate::{Quota, RateLimitLayer, RateLimited},
+    /// #     test_util::ScriptedService,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let by_minute = Quota::requests(1, Duration::from_secs(60));
+    /// let by_hour = Quota::requests(100, Duration::from_secs(3600));
+    /// let service = RateLimitLayer::new([by_minute, by_hour])
+    ///     .max_waiting(0)
+    ///     .layer(ScriptedService::default());
+    /// service.clone().oneshot(Request::new(())).await?;
+    /// let error = service.oneshot(Request::new(())).await.unwrap_err();
+    /// assert_eq!(error.downcast_ref().map(RateLimited::quota), Some(Some(by_minute)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn quota(&self) -> Option<Quota> {
         self.quota
@@ -55,6 +119,28 @@ impl error::Error for RateLimited {
 
 /// A request that alone is more than a quota ever lets through. Its source is a [`Refusal`] of kind
 /// [`RefusalKind::TooLarge`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     limit::rate::{LargerThanQuota, Quota, RateLimitLayer},
+///     test_util::ScriptedService,
+///     types::TokenEstimate,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let layer = RateLimitLayer::new([Quota::tokens(10_000, Duration::from_secs(60))]);
+/// let service = layer.layer(ScriptedService::default());
+/// let mut request = Request::new(());
+/// request.extensions_mut().insert(TokenEstimate::new(20_000));
+/// let error = service.oneshot(request).await.unwrap_err();
+/// assert!(error.is::<LargerThanQuota>());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LargerThanQuota {
     amount: u64,
@@ -67,12 +153,54 @@ impl LargerThanQuota {
     }
 
     /// What the request was expected to take.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     limit::rate::{LargerThanQuota, Quota, RateLimitLayer},
+    /// #     test_util::ScriptedService,
+    /// #     types::TokenEstimate,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// # let layer = RateLimitLayer::new([Quota::tokens(10_000, Duration::from_secs(60))]);
+    /// # let service = layer.layer(ScriptedService::default());
+    /// # let mut request = Request::new(());
+    /// request.extensions_mut().insert(TokenEstimate::new(20_000));
+    /// let error = service.oneshot(request).await.unwrap_err();
+    /// assert_eq!(error.downcast_ref().map(LargerThanQuota::amount), Some(20_000));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn amount(&self) -> u64 {
         self.amount
     }
 
     /// The quota that is smaller.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use tower::{Layer as _, ServiceExt as _};
+    /// # use blossom_layers::{
+    /// #     limit::rate::{LargerThanQuota, Quota, RateLimitLayer},
+    /// #     test_util::ScriptedService,
+    /// #     types::TokenEstimate,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let quota = Quota::tokens(10_000, Duration::from_secs(60));
+    /// let service = RateLimitLayer::new([quota]).layer(ScriptedService::default());
+    /// # let mut request = Request::new(());
+    /// request.extensions_mut().insert(TokenEstimate::new(20_000));
+    /// let error = service.oneshot(request).await.unwrap_err();
+    /// assert_eq!(error.downcast_ref().map(LargerThanQuota::quota), Some(quota));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn quota(&self) -> Quota {
         self.quota

@@ -23,6 +23,26 @@ use crate::{
 
 pin_project! {
     /// Response future of [`RateLimit`](super::RateLimit).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use tower::{Layer as _, Service as _};
+    /// use blossom_layers::{
+    ///     limit::rate::{Quota, RateLimitLayer, ResponseFuture},
+    ///     test_util::ScriptedService,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let layer = RateLimitLayer::new([Quota::requests(600, Duration::from_secs(60))]);
+    /// let mut service = layer.layer(ScriptedService::default());
+    /// let call: ResponseFuture<_, (), _> = service.call(Request::new(()));
+    /// assert_eq!(layer.handle().available(None), [29]); // it could go at once
+    /// assert_eq!(call.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<S, B, F> {
         #[pin]
         state: State<S, B, F>,

@@ -75,7 +75,7 @@
 //!     types::TokenEstimate,
 //! };
 //!
-//! # #[tokio::main(flavor = "current_thread")]
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() {
 //! let minute = Duration::from_secs(60);
 //! let layer = RateLimitLayer::new([

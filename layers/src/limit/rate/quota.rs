@@ -26,6 +26,16 @@ pub struct Quota {
 }
 
 /// What a [`Quota`] counts.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use blossom_layers::{limit::rate::{Quota, Unit}, types::Nanos};
+///
+/// let minute = Duration::from_secs(60);
+/// assert_eq!(Quota::tokens(10_000, minute).unit(), Unit::Tokens);
+/// assert_eq!(Quota::cost(Nanos(10_000), minute).unit(), Unit::Cost);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unit {
@@ -47,6 +57,15 @@ impl Quota {
     /// At most `limit` requests in any `period`.
     ///
     /// A limit of zero lets nothing through, a period of zero everything.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::limit::rate::Quota;
+    ///
+    /// let quota = Quota::requests(600, Duration::from_secs(60));
+    /// assert_eq!(quota.to_string(), "600 requests per 60s");
+    /// ```
     #[must_use]
     pub const fn requests(limit: u64, period: Duration) -> Self {
         Self::new(Unit::Requests, limit, period)
@@ -54,6 +73,15 @@ impl Quota {
 
     /// At most `limit` tokens in any `period`, by estimate when a request is admitted, by what the
     /// upstream reports when its reply ends.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::limit::rate::Quota;
+    ///
+    /// let quota = Quota::tokens(10_000, Duration::from_secs(60));
+    /// assert_eq!(quota.to_string(), "10000 tokens per 60s");
+    /// ```
     #[must_use]
     pub const fn tokens(limit: u64, period: Duration) -> Self {
         Self::new(Unit::Tokens, limit, period)
@@ -61,6 +89,15 @@ impl Quota {
 
     /// At most `limit` of cost in any `period`; needs a
     /// [`price`](super::RateLimitLayer::price).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{limit::rate::Quota, types::Nanos};
+    ///
+    /// let quota = Quota::cost(Nanos(2_500_000_000), Duration::from_secs(3600));
+    /// assert_eq!(quota.to_string(), "a cost of 2.500000000 per 3600s");
+    /// ```
     #[must_use]
     pub const fn cost(limit: Nanos, period: Duration) -> Self {
         Self::new(Unit::Cost, limit.0, period)
@@ -80,6 +117,15 @@ impl Quota {
     /// What follows a burst is paced so that burst and pace together stay within the limit: with a
     /// burst of the whole limit, one unit of it goes in each further period. A smaller burst uses more
     /// of the limit and spreads it more evenly. Taken to be from 1 to the limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::limit::rate::{Quota, RateLimitLayer};
+    ///
+    /// let quota = Quota::requests(600, Duration::from_secs(60)).burst(10);
+    /// assert_eq!(RateLimitLayer::new([quota]).handle().available(None), [10]);
+    /// ```
     #[must_use]
     pub const fn burst(mut self, burst: u64) -> Self {
         self.shape = Shape::Paced { burst: Some(burst) };
@@ -91,6 +137,15 @@ impl Quota {
     ///
     /// Exact for a limit of up to 10,000; above that, to a ten-thousandth of the period, on the safe
     /// side. Costs 16 bytes of memory for each admission of the last period, at most 160 kB.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::limit::rate::{Quota, RateLimitLayer};
+    ///
+    /// let quota = Quota::requests(600, Duration::from_secs(60)).exact();
+    /// assert_eq!(RateLimitLayer::new([quota]).handle().available(None), [600]);
+    /// ```
     #[must_use]
     pub const fn exact(mut self) -> Self {
         self.shape = Shape::Exact;
@@ -98,18 +153,44 @@ impl Quota {
     }
 
     /// What it counts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::limit::rate::{Quota, Unit};
+    ///
+    /// assert_eq!(Quota::requests(600, Duration::from_secs(60)).unit(), Unit::Requests);
+    /// ```
     #[must_use]
     pub const fn unit(&self) -> Unit {
         self.unit
     }
 
     /// How much may be admitted in any window of the period.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::{limit::rate::Quota, types::Nanos};
+    ///
+    /// // In billionths, as it counts cost.
+    /// assert_eq!(Quota::cost(Nanos(5_000), Duration::from_secs(60)).limit(), 5_000);
+    /// ```
     #[must_use]
     pub const fn limit(&self) -> u64 {
         self.limit
     }
 
     /// The period.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom_layers::limit::rate::Quota;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(Quota::requests(600, minute).period(), minute);
+    /// ```
     #[must_use]
     pub const fn period(&self) -> Duration {
         self.period

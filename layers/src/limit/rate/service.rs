@@ -22,6 +22,27 @@ use crate::{
 /// Lets requests go at the rate that its quotas allow.
 ///
 /// See the [module docs](super) for an example.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use http::Request;
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     limit::rate::{Quota, RateLimit, RateLimitLayer},
+///     test_util::ScriptedService,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let layer = RateLimitLayer::new([Quota::requests(600, Duration::from_secs(60))]);
+/// let one: RateLimit<ScriptedService> = layer.layer(ScriptedService::default());
+/// let other: RateLimit<ScriptedService> = layer.layer(ScriptedService::default());
+/// one.oneshot(Request::new(())).await?;
+/// other.oneshot(Request::new(())).await?;
+/// assert_eq!(layer.handle().available(None), [28]); // they share it
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RateLimit<S, P = Unpartitioned, E = Stated> {
     inner: S,
@@ -30,6 +51,24 @@ pub struct RateLimit<S, P = Unpartitioned, E = Stated> {
 
 impl<S, P, E> RateLimit<S, P, E> {
     /// Wraps `inner`. It shares the quotas of all services of `limit`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    /// # use blossom_layers::{
+    /// #     limit::rate::{Quota, RateLimit, RateLimitLayer},
+    /// #     test_util::ScriptedService,
+    /// # };
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), blossom_layers::BoxError> {
+    /// let limit = RateLimitLayer::new([Quota::requests(600, Duration::from_secs(60))]);
+    /// let service = RateLimit::new(ScriptedService::default(), limit.clone());
+    /// service.oneshot(Request::new(())).await?;
+    /// assert_eq!(limit.handle().available(None), [29]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn new(inner: S, limit: RateLimitLayer<P, E>) -> Self {
         Self { inner, limit }
     }

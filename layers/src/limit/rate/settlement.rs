@@ -8,6 +8,37 @@ use crate::{
 
 /// What is still to be settled of one request. It hangs on the response body, and is settled with its
 /// end.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use http::{Request, Response};
+/// # use tower::{Layer as _, ServiceExt as _};
+/// use blossom_layers::{
+///     body::Guarded,
+///     limit::rate::{Quota, RateLimitLayer, Settlement},
+///     test_util::{ScriptedBody, ScriptedService, Step},
+///     types::{Outcome, TokenEstimate, Usage},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom_layers::BoxError> {
+/// let outcome = Outcome::new();
+/// outcome.update(|record| record.usage = Some(Usage::new(30, 12)));
+/// let mut response = Response::new(ScriptedBody::new());
+/// response.extensions_mut().insert(outcome);
+/// let upstream = ScriptedService::new([Step::Respond(response)]);
+///
+/// let layer = RateLimitLayer::new([Quota::tokens(1_000, Duration::from_secs(60)).exact()]);
+/// let mut request = Request::new(());
+/// request.extensions_mut().insert(TokenEstimate::new(100));
+/// let response = layer.layer(upstream).oneshot(request).await?;
+/// let body: Guarded<ScriptedBody, Settlement> = response.into_body();
+/// assert_eq!(layer.handle().available(None), [900]);
+/// drop(body);
+/// assert_eq!(layer.handle().available(None), [958]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Settlement(Option<Box<Open>>);
 
 struct Open {
