@@ -213,9 +213,8 @@ impl<D: Decode> Future for Exchange<D> {
                 State::Done => return Poll::Pending,
             }
         };
-        let elapsed = this.started.elapsed();
         let result = result.map_err(|error| {
-            let error = error.after(attempts, elapsed);
+            let error = error.after(attempts, this.started.elapsed());
             match &this.id {
                 Some(id) => id.name_error(error),
                 None => error,

@@ -25,6 +25,7 @@
 //! | transport | connections |
 
 mod maybe;
+mod shared;
 
 use std::num::NonZeroU32;
 
@@ -34,7 +35,7 @@ use http_body::Body;
 use tower::ServiceBuilder;
 use tower_service::Service;
 
-use self::maybe::Maybe;
+use self::{maybe::Maybe, shared::SharedLayer};
 #[cfg(feature = "cache-memory")]
 use crate::builder::PresetCache;
 #[cfg(feature = "decompression")]
@@ -159,6 +160,7 @@ fn inner(
                 .only_large(!counts),
         )
         .layer(RetryLayer::new(retries(settings)))
+        .layer(SharedLayer)
         .layer(
             TraceLayer::attempt()
                 .describe(DescribeRequest)

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{AsHeaderName, CACHE_CONTROL, CONTENT_TYPE},
+    header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 
 // Made once: a name that is given as text is parsed at each look-up.
@@ -20,13 +20,17 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
 
 /// The model that answered.
 pub(crate) fn model_used(headers: &HeaderMap) -> Option<&str> {
-    text(headers, MODEL_USED)
+    text(headers, &MODEL_USED)
 }
 
 /// The media type without parameters; empty if there is none.
 pub(crate) fn media_type(headers: &HeaderMap) -> &str {
-    let value = text(headers, CONTENT_TYPE).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim()
+    let value = text(headers, &CONTENT_TYPE).unwrap_or_default();
+    let end = value.bytes().position(|byte| byte == b';');
+    value
+        .get(..end.unwrap_or(value.len()))
+        .unwrap_or_default()
+        .trim()
 }
 
 /// Whether the reply says that it must not be kept.
@@ -39,10 +43,14 @@ pub(crate) fn no_store(headers: &HeaderMap) -> bool {
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
 }
 
-fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
-    headers
-        .get(name)?
-        .to_str()
-        .ok()
-        .filter(|value| !value.is_empty())
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    // Of a few headers all are looked at sooner than one is looked up.
+    let value = if headers.keys_len() <= FEW {
+        headers.iter().find(|(own, _)| *own == name)?.1
+    } else {
+        headers.get(name)?
+    };
+    value.to_str().ok().filter(|value| !value.is_empty())
 }
+
+const FEW: usize = 8;

@@ -370,7 +370,8 @@ impl<K, P> CacheLayer<K, P> {
     }
 
     /// How old a call may be to be joined by an equal request; after that the next one begins
-    /// another, and the reply of the old one is not stored. Default: 300 s.
+    /// another, and the reply of the old one is not stored. Default: 300 s. With zero only calls of
+    /// the same instant are joined.
     ///
     /// ```
     /// # use std::time::Duration;
