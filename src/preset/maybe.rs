@@ -88,15 +88,22 @@ where
     type Output = Result<Response<Either<Ra, Rb>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match self.project() {
+        // Spelled out: each `map` on the way would move the whole response once more.
+        match self.project() {
             MaybeProj::With { call } => match ready!(call.poll(cx)) {
-                Ok(response) => Ok(response.map(Either::Left)),
-                Err(error) => Err(error.into()),
+                Ok(response) => {
+                    let (head, body) = response.into_parts();
+                    Poll::Ready(Ok(Response::from_parts(head, Either::Left(body))))
+                }
+                Err(error) => Poll::Ready(Err(error.into())),
             },
             MaybeProj::Without { call } => match ready!(call.poll(cx)) {
-                Ok(response) => Ok(response.map(Either::Right)),
-                Err(error) => Err(error.into()),
+                Ok(response) => {
+                    let (head, body) = response.into_parts();
+                    Poll::Ready(Ok(Response::from_parts(head, Either::Right(body))))
+                }
+                Err(error) => Poll::Ready(Err(error.into())),
             },
-        })
+        }
     }
 }

@@ -103,9 +103,7 @@ where
                 }),
             },
             Poll::Ready(Err(error)) => {
-                let error = error.into();
-                failed(ticket, &classify, &error);
-                return Self::failed(error);
+                return Self::failed(failed(ticket, &classify, error.into()));
             }
         };
         Self { state }
@@ -136,14 +134,17 @@ where
                 response,
                 ticket,
                 classify,
-            } => {
-                let result = ready!(response.poll(cx));
-                Poll::Ready(answered(result, ticket.take(), classify))
-            }
+            } => match ready!(response.poll(cx)) {
+                Ok(response) => Poll::Ready(Ok(answered(response, ticket.take(), classify))),
+                Err(error) => Poll::Ready(Err(failed(ticket.take(), classify, error.into()))),
+            },
             StateProj::Waiting { waiting } => {
                 let waiting = waiting.as_mut().project();
-                let result = ready!(waiting.call.poll(cx));
-                Poll::Ready(answered(result, waiting.ticket.take(), waiting.classify))
+                let (ticket, classify) = (waiting.ticket.take(), waiting.classify);
+                match ready!(waiting.call.poll(cx)) {
+                    Ok(response) => Poll::Ready(Ok(answered(response, ticket, classify))),
+                    Err(error) => Poll::Ready(Err(failed(ticket, classify, error.into()))),
+                }
             }
             StateProj::Failed { error } => match error.take() {
                 Some(error) => Poll::Ready(Err(error)),
@@ -154,37 +155,30 @@ where
     }
 }
 
-/// A bad head or an error is a verdict; otherwise the body is to be watched.
-// Else the reply would be moved once more.
+/// A bad head is a verdict; otherwise the body is to be watched.
+// In place, and by parts: else the reply would be moved once more.
 #[inline(always)]
-fn answered<R, E, C>(
-    result: Result<Response<R>, E>,
+fn answered<R, C>(
+    response: Response<R>,
     ticket: Option<Ticket>,
     classify: &C,
-) -> Result<Response<ResponseBody<R, C>>, BoxError>
+) -> Response<ResponseBody<R, C>>
 where
     R: Body<Data = Bytes>,
-    E: Into<BoxError>,
     C: Classify + Clone,
 {
-    match result {
-        Ok(response) => {
-            let watching = ticket.and_then(|it| Watching::begin(&response, it, classify));
-            Ok(response.map(|body| ResponseBody::new(body, watching)))
-        }
-        Err(error) => {
-            let error = error.into();
-            failed(ticket, classify, &error);
-            Err(error)
-        }
-    }
+    let watching = ticket.and_then(|it| Watching::begin(&response, it, classify));
+    let (head, body) = response.into_parts();
+    Response::from_parts(head, ResponseBody::new(body, watching))
 }
 
+/// An error is a verdict.
 #[cold]
-fn failed<C: Classify>(ticket: Option<Ticket>, classify: &C, error: &BoxError) {
+fn failed<C: Classify>(ticket: Option<Ticket>, classify: &C, error: BoxError) -> BoxError {
     if let Some(ticket) = ticket {
-        ticket.settle(Verdict::of(classify.classify(&Reply::failed(&**error))));
+        ticket.settle(Verdict::of(classify.classify(&Reply::failed(&*error))));
     }
+    error
 }
 
 impl<S, Q, F, C> fmt::Debug for ResponseFuture<S, Q, F, C> {

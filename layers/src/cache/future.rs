@@ -108,7 +108,8 @@ where
     type Output = Result<Response<ResponseBody<R>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = match self.project().state.project() {
+        // Each way to its end: what is joined is moved once more.
+        match self.project().state.project() {
             StateProj::Stored {
                 entry,
                 status,
@@ -117,21 +118,23 @@ where
             } => match entry.take() {
                 Some(entry) => {
                     let body = |replay| ResponseBody::stored(replay, *pace);
-                    stored_response(&entry, *status, *age, body)
+                    Poll::Ready(Ok(stored_response(&entry, *status, *age, body)))
                 }
                 // Polled after its end.
-                None => return Poll::Pending,
+                None => Poll::Pending,
             },
-            StateProj::Unsatisfied => unsatisfied(),
+            StateProj::Unsatisfied => Poll::Ready(Ok(unsatisfied())),
             StateProj::Bypassed { call } => {
                 let Caught { mut head, body, .. } = ready!(call.poll(cx))?;
                 write_forwarded(&mut head.headers, CacheStatus::Bypass);
                 head.extensions.insert(CacheStatus::Bypass);
-                Response::from_parts(head, ResponseBody::passing(body, None))
+                let body = ResponseBody::passing(body, None);
+                Poll::Ready(Ok(Response::from_parts(head, body)))
             }
-            StateProj::Calling { call, shared } => received(ready!(call.poll(cx))?, shared),
-        };
-        Poll::Ready(Ok(response))
+            StateProj::Calling { call, shared } => {
+                Poll::Ready(Ok(received(ready!(call.poll(cx))?, shared)))
+            }
+        }
     }
 }
 

@@ -74,16 +74,18 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Calling { response, warning } => {
-                let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
-                if let Some(warning) = warning.take() {
-                    let extensions = response.extensions_mut();
-                    extensions
-                        .get_or_insert_with(Warnings::default)
-                        .push(warning);
+            StateProj::Calling { response, warning } => match ready!(response.poll(cx)) {
+                Ok(mut response) => {
+                    if let Some(warning) = warning.take() {
+                        let extensions = response.extensions_mut();
+                        extensions
+                            .get_or_insert_with(Warnings::default)
+                            .push(warning);
+                    }
+                    Poll::Ready(Ok(response))
                 }
-                Poll::Ready(Ok(response))
-            }
+                Err(error) => Poll::Ready(Err(error.into())),
+            },
             StateProj::Refused { error } => match error.take() {
                 Some(error) => Poll::Ready(Err(error.into())),
                 // Polled after its end.

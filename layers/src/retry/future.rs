@@ -118,8 +118,10 @@ where
             let StateProj::Calling { response } = this.state.project() else {
                 return Poll::Pending;
             };
-            let result = ready!(response.poll(cx)).map_err(Into::into);
-            return Poll::Ready(result.map(|it| it.map(ResponseBody::passed)));
+            return Poll::Ready(match ready!(response.poll(cx)) {
+                Ok(response) => Ok(response.map(ResponseBody::passed)),
+                Err(error) => Err(error.into()),
+            });
         };
         loop {
             let next = match this.state.as_mut().project() {
@@ -127,7 +129,9 @@ where
                     Ok(mut response) => match kept.after_head(&response) {
                         Next::Pass => {
                             kept.mark(response.extensions_mut());
-                            return Poll::Ready(Ok(response.map(ResponseBody::passed)));
+                            let (head, body) = response.into_parts();
+                            let body = ResponseBody::passed(body);
+                            return Poll::Ready(Ok(Response::from_parts(head, body)));
                         }
                         next => hold(response, next, kept.commit_after, cx),
                     },

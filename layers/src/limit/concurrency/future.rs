@@ -154,7 +154,11 @@ where
         let this = self.project();
         match ready!(this.call.poll(cx)) {
             Ok(response) => match this.permit.take() {
-                Some(permit) => Poll::Ready(Ok(response.map(|body| Guarded::new(body, permit)))),
+                Some(permit) => {
+                    let (head, body) = response.into_parts();
+                    let body = Guarded::new(body, permit);
+                    Poll::Ready(Ok(Response::from_parts(head, body)))
+                }
                 None => Poll::Pending,
             },
             Err(error) => {

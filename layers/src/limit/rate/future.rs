@@ -112,14 +112,17 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Calling { response, claim } => {
-                let result = ready!(response.poll(cx));
-                Poll::Ready(ended(result, claim.take()))
-            }
+            StateProj::Calling { response, claim } => match ready!(response.poll(cx)) {
+                Ok(response) => Poll::Ready(Ok(answered(response, claim.take()))),
+                Err(error) => Poll::Ready(Err(failed(error.into(), claim.take()))),
+            },
             StateProj::Waiting { waiting } => {
                 let result = ready!(waiting.as_mut().poll_call(cx))?;
                 let claim = waiting.as_mut().project().claim.take();
-                Poll::Ready(ended(result, claim))
+                match result {
+                    Ok(response) => Poll::Ready(Ok(answered(response, claim))),
+                    Err(error) => Poll::Ready(Err(failed(error.into(), claim))),
+                }
             }
             StateProj::Failed { error } => match error.take() {
                 Some(error) => Poll::Ready(Err(error)),
@@ -165,19 +168,20 @@ where
     }
 }
 
-/// What becomes of a claim when the head is there, or will never be.
-#[inline]
-fn ended<R: Body, E: Into<BoxError>>(
-    result: Result<Response<R>, E>,
+/// What becomes of a claim when the head is there.
+// In place, and by parts: else the reply would be moved once more.
+#[inline(always)]
+fn answered<R: Body>(
+    response: Response<R>,
     claim: Option<Claim>,
-) -> Result<Response<Guarded<R, Settlement>>, BoxError> {
-    match result {
-        Ok(response) => match claim {
-            Some(claim) if claim.limiter().wants_heads() => Ok(open(claim, response)),
-            _ => Ok(response.map(|body| Guarded::new(body, Settlement::none()))),
-        },
-        Err(error) => Err(failed(error.into(), claim)),
+) -> Response<Guarded<R, Settlement>> {
+    if let Some(claim) = claim
+        && claim.limiter().wants_heads()
+    {
+        return open(claim, response);
     }
+    let (head, body) = response.into_parts();
+    Response::from_parts(head, Guarded::new(body, Settlement::none()))
 }
 
 /// Learns from the head, and leaves to the body what it will know.
@@ -197,6 +201,8 @@ fn open<R: Body>(claim: Claim, response: Response<R>) -> Response<Guarded<R, Set
     response.map(|body| Guarded::new(body, settlement))
 }
 
+/// What becomes of a claim when there will never be a head.
+#[cold]
 fn failed(error: BoxError, claim: Option<Claim>) -> BoxError {
     if let Some(mut claim) = claim
         && cause_ref::<Refusal>(&*error).is_some_and(Refusal::is_unsent)
