@@ -48,12 +48,14 @@ use crate::{
         body::ReqBody,
         buffer::BufferLayer,
         estimate::{EstimateLayer, clamp::ClampLayer},
+        limit::{concurrency::ConcurrencyLimitLayer, rate::RateLimitLayer},
         metrics::MetricsLayer,
         observe::ObserveLayer,
         retry::{RetryLayer, Standard},
         spend::SpendLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
         trace::TraceLayer,
+        types::Unpartitioned,
     },
     policy::{
         ClampMaxTokens, ClassifyReply, CountReply, DescribeRequest, EstimatePrompt, HeadAfter,
@@ -61,7 +63,6 @@ use crate::{
     },
     transport::Transport,
 };
-#[cfg(any(feature = "cache-memory", feature = "decompression"))]
 use tower_layer::Layer as _;
 
 /// What attempts are paid by, where prices are known.
@@ -74,8 +75,15 @@ pub(crate) fn standard(
     limiting: Limiting,
     transport: Transport,
 ) -> Stack {
-    let inner = inner(settings, spend.clone(), limiting, transport);
-    outer(settings, spend, inner)
+    if is_plain(settings, spend, &limiting) {
+        outer(settings, inner(settings, limiting, transport))
+    } else {
+        outer_with_all(
+            settings,
+            spend,
+            inner_with_all(settings, spend, limiting, transport),
+        )
+    }
 }
 
 /// The same with one.
@@ -87,12 +95,36 @@ pub(crate) fn cached(
     cache: &PresetCache,
     transport: Transport,
 ) -> Stack {
-    let inner = cache.layer(inner(settings, spend.clone(), limiting, transport));
-    outer(settings, spend, inner)
+    if is_plain(settings, spend, &limiting) {
+        outer(settings, cache.layer(inner(settings, limiting, transport)))
+    } else {
+        let inner = inner_with_all(settings, spend, limiting, transport);
+        outer_with_all(settings, spend, cache.layer(inner))
+    }
 }
 
-/// What each caller has for itself.
-fn outer<S, R>(settings: &Settings, spend: &Spend, inner: S) -> Stack
+/// Whether nothing is set that has a layer of its own. Most set nothing of that kind, and a layer that may
+/// be there or not costs each call and each frame something also where it is not.
+fn is_plain(settings: &Settings, spend: &Spend, limiting: &Limiting) -> bool {
+    settings.clamp_max_tokens == u64::MAX && spend.is_none() && limiting.heeded.is_none()
+}
+
+/// A service that can be part of the stack.
+trait Part:
+    Service<
+        Request<ReqBody>,
+        Response = Response<<Self as Part>::Body>,
+        Error = BoxError,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    type Body: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, R> Part for S
 where
     S: Service<Request<ReqBody>, Response = Response<R>, Error = BoxError, Future: Send>
         + Clone
@@ -101,56 +133,76 @@ where
         + 'static,
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let stack = ServiceBuilder::new()
-        .layer(
-            TraceLayer::call()
-                .describe(DescribeRequest)
-                .error_type(NameError)
-                .propagate(settings.propagation.clone())
-                .content(settings.show_content),
-        )
-        .layer(
-            metrics(settings)
-                .describe(DescribeRequest)
-                .error_type(NameError),
-        )
-        .layer(TotalTimeoutLayer::new(settings.total_timeout))
-        .layer(BufferLayer::new().max_request_bytes(settings.max_request_bytes));
-    // Most set neither, and a hit takes about as long to pass the layers as to be found.
-    if settings.clamp_max_tokens == u64::MAX && spend.is_none() {
-        return Stack::new(stack.service(inner));
-    }
-    let stack = stack
-        .layer(ClampLayer::new(ClampMaxTokens::new(
-            settings.clamp_max_tokens,
-        )))
+    type Body = R;
+}
+
+/// What each caller has for itself.
+fn outer(settings: &Settings, inner: impl Part) -> Stack {
+    Stack::new(
+        ServiceBuilder::new()
+            .layer(
+                TraceLayer::call()
+                    .describe(DescribeRequest)
+                    .error_type(NameError)
+                    .propagate(settings.propagation.clone())
+                    .content(settings.show_content),
+            )
+            .layer(
+                metrics(settings)
+                    .describe(DescribeRequest)
+                    .error_type(NameError),
+            )
+            .layer(TotalTimeoutLayer::new(settings.total_timeout))
+            .layer(BufferLayer::new().max_request_bytes(settings.max_request_bytes))
+            .service(inner),
+    )
+}
+
+fn outer_with_all(settings: &Settings, spend: &Spend, inner: impl Part) -> Stack {
+    let clamp = ClampMaxTokens::new(settings.clamp_max_tokens);
+    let inner = ServiceBuilder::new()
+        .layer(ClampLayer::new(clamp))
         .layer(Maybe(spend.as_ref().map(SpendLayer::savings)))
         .service(inner);
-    Stack::new(stack)
+    outer(settings, inner)
 }
 
 /// What a call has that reaches the upstream.
-fn inner(
+fn inner(settings: &Settings, limiting: Limiting, transport: Transport) -> impl Part + use<> {
+    let Limiting {
+        breaker,
+        rate,
+        concurrency,
+        ..
+    } = limiting;
+    let attempt = attempt(settings, rate, concurrency, transport, false);
+    repeated(settings, false, breaker.layer(attempt))
+}
+
+fn inner_with_all(
     settings: &Settings,
-    spend: Spend,
+    spend: &Spend,
     limiting: Limiting,
     transport: Transport,
-) -> impl Service<
-    Request<ReqBody>,
-    Response = Response<impl Body<Data = Bytes, Error: Into<BoxError>> + Send + use<>>,
-    Error = BoxError,
-    Future: Send,
->
-+ Clone
-+ Send
-+ Sync
-+ 'static
-+ use<> {
-    #[cfg(feature = "decompression")]
-    let transport = DecompressLayer::new()
-        .enabled(settings.decompression)
-        .layer(transport);
+) -> impl Part + use<> {
     let counts = spend.is_some();
+    let Limiting {
+        breaker,
+        heeded,
+        rate,
+        concurrency,
+    } = limiting;
+    let paid = ServiceBuilder::new()
+        .layer(Maybe(spend.clone()))
+        .layer(breaker)
+        // Of the parts, so outside that of all.
+        .layer(Maybe(heeded))
+        .service(attempt(settings, rate, concurrency, transport, counts));
+    repeated(settings, counts, paid)
+}
+
+/// What is sent, as often as it takes.
+fn repeated<S: Part>(settings: &Settings, counts: bool, attempt: S) -> impl Part + use<S> {
     ServiceBuilder::new()
         .layer(
             EstimateLayer::new(EstimatePrompt::new())
@@ -167,12 +219,24 @@ fn inner(
                 .error_type(NameError)
                 .propagate(settings.propagation.clone()),
         )
-        .layer(Maybe(spend))
-        .layer(limiting.breaker)
-        // Of the parts, so outside that of all.
-        .layer(Maybe(limiting.heeded))
-        .layer(limiting.rate)
-        .layer(limiting.concurrency)
+        .service(attempt)
+}
+
+/// One attempt, from its place in the queues on.
+fn attempt(
+    settings: &Settings,
+    rate: RateLimitLayer<Unpartitioned, EstimatePrompt>,
+    concurrency: ConcurrencyLimitLayer,
+    transport: Transport,
+    counts: bool,
+) -> impl Part + use<> {
+    #[cfg(feature = "decompression")]
+    let transport = DecompressLayer::new()
+        .enabled(settings.decompression)
+        .layer(transport);
+    ServiceBuilder::new()
+        .layer(rate)
+        .layer(concurrency)
         .layer(HeadTimeoutLayer::new(HeadAfter::new(
             settings.head_timeout,
             settings.unary_timeout,
