@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::{Request, header::ACCEPT};
 
-use crate::layers::timeout::After;
+use crate::{layers::timeout::After, protocol};
 
 /// How long to wait for the head of a reply.
 ///
@@ -33,9 +33,7 @@ impl HeadAfter {
 
 impl<B> After<B> for HeadAfter {
     fn after(&self, request: &Request<B>) -> Duration {
-        let wants_stream = request
-            .headers()
-            .get(ACCEPT)
+        let wants_stream = protocol::header(request.headers(), &ACCEPT)
             .is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
         if wants_stream {
             self.stream

@@ -36,13 +36,13 @@ impl ByModel {
         Self::default()
     }
 
-    fn key(&self, name: &str) -> PartitionKey {
+    fn key(&self, authority: &str, model: Option<&str>) -> PartitionKey {
         // Who would have to wait makes one.
         let Ok(mut last) = self.last.try_lock() else {
-            return PartitionKey::new(name);
+            return new_key(authority, model);
         };
-        if last.as_str() != name {
-            *last = PartitionKey::new(name);
+        if !is_key(last.as_str(), authority, model) {
+            *last = new_key(authority, model);
         }
         last.clone()
     }
@@ -54,25 +54,25 @@ impl<B: Known> Partition<B> for ByModel {
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let query = || uri.query().and_then(in_query);
         let model = request.body().bytes().and_then(|body| in_body(body));
-        Some(match model.or_else(query) {
-            None => self.key(authority),
-            Some(model) => {
-                let mut place = [b' '; 256];
-                match join(&mut place, authority.as_bytes(), model.as_bytes()) {
-                    Some(name) => self.key(name),
-                    None => PartitionKey::new(&format!("{authority} {model}")),
-                }
-            }
-        })
+        Some(self.key(authority, model.or_else(query)))
     }
 }
 
-/// Both, if they are not longer than names are.
-fn join<'a>(place: &'a mut [u8], first: &[u8], second: &[u8]) -> Option<&'a str> {
-    let end = first.len() + 1 + second.len();
-    place.get_mut(..first.len())?.copy_from_slice(first);
-    place.get_mut(first.len() + 1..end)?.copy_from_slice(second);
-    std::str::from_utf8(place.get(..end)?).ok()
+fn new_key(authority: &str, model: Option<&str>) -> PartitionKey {
+    match model {
+        None => PartitionKey::new(authority),
+        Some(model) => PartitionKey::new(&format!("{authority} {model}")),
+    }
+}
+
+fn is_key(key: &str, authority: &str, model: Option<&str>) -> bool {
+    let Some(after) = key.strip_prefix(authority) else {
+        return false;
+    };
+    match model {
+        None => after.is_empty(),
+        Some(model) => after.strip_prefix(' ') == Some(model),
+    }
 }
 
 fn in_query(query: &str) -> Option<&str> {

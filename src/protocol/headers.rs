@@ -1,7 +1,7 @@
 //! The headers of a reply that are worth reading.
 
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 
@@ -35,6 +35,9 @@ pub(crate) fn media_type(headers: &HeaderMap) -> &str {
 
 /// Whether the reply says that it must not be kept.
 pub(crate) fn no_store(headers: &HeaderMap) -> bool {
+    if value(headers, &CACHE_CONTROL).is_none() {
+        return false;
+    }
     headers
         .get_all(CACHE_CONTROL)
         .iter()
@@ -44,13 +47,17 @@ pub(crate) fn no_store(headers: &HeaderMap) -> bool {
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    // Of a few headers all are looked at sooner than one is looked up.
-    let value = if headers.keys_len() <= FEW {
-        headers.iter().find(|(own, _)| *own == name)?.1
-    } else {
-        headers.get(name)?
-    };
-    value.to_str().ok().filter(|value| !value.is_empty())
+    let text = value(headers, name)?.to_str().ok()?;
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// As `get`. Of a few headers all are looked at sooner than one is looked up.
+pub(crate) fn value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    if headers.keys_len() > FEW {
+        return headers.get(name);
+    }
+    let (_, value) = headers.iter().find(|(own, _)| *own == name)?;
+    Some(value)
 }
 
 const FEW: usize = 8;

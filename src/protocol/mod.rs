@@ -70,7 +70,7 @@ pub use self::{
 pub(crate) use self::{
     base64::{Base64, decode_media},
     decimal::per_million as price_per_million,
-    headers::{media_type, model_used, no_store, request_id},
+    headers::{media_type, model_used, no_store, request_id, value as header},
     lenient::Text as LenientText,
     models::decode_models,
     redact::printable,
