@@ -40,6 +40,11 @@ pub enum ReasoningEffort {
 
 impl ReasoningEffort {
     /// The word on the wire.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(ReasoningEffort::XHigh.as_str(), "xhigh");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -115,6 +120,13 @@ pub struct AudioOutput {
 
 impl AudioOutput {
     /// Sound in `voice`, for example `alloy` or `nova`, encoded as `format`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let audio = serde_json::to_value(AudioOutput::new("nova", AudioFormat::Pcm16))?;
+    /// assert_eq!(audio, serde_json::json!({"voice": "nova", "format": "pcm16"}));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn new(voice: impl Into<String>, format: AudioFormat) -> Self {
         Self {
@@ -173,6 +185,11 @@ pub enum Quality {
 
 impl Quality {
     /// The word on the wire.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Quality::Hd.as_str(), "hd");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -305,36 +322,66 @@ impl Safety {
     ];
 
     /// The service's own choice, which is privacy and secrets.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::on().to_string(), "true");
+    /// ```
     #[must_use]
     pub const fn on() -> Self {
         Self(1)
     }
 
     /// Also filter personal data.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::default().privacy().to_string(), "privacy");
+    /// ```
     #[must_use]
     pub const fn privacy(self) -> Self {
         Self(self.0 | 2)
     }
 
     /// Also filter keys and passwords.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::default().secrets().privacy().to_string(), "privacy,secrets");
+    /// ```
     #[must_use]
     pub const fn secrets(self) -> Self {
         Self(self.0 | 4)
     }
 
     /// Also filter sexual content.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::default().sexual().to_string(), "sexual");
+    /// ```
     #[must_use]
     pub const fn sexual(self) -> Self {
         Self(self.0 | 8)
     }
 
     /// Also filter violence.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::default().sexual().violence().to_string(), "sexual,violence");
+    /// ```
     #[must_use]
     pub const fn violence(self) -> Self {
         Self(self.0 | 16)
     }
 
     /// Also shield the model from prompt injection.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::on().shield().to_string(), "true,shield");
+    /// ```
     #[must_use]
     pub const fn shield(self) -> Self {
         Self(self.0 | 32)
