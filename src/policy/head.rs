@@ -25,6 +25,16 @@ pub struct HeadAfter {
 
 impl HeadAfter {
     /// Waits `stream` for the head of a stream, and `unary` for any other.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use blossom::{layers::timeout::After, policy::HeadAfter, protocol::{Endpoint, TextRequest}};
+    ///
+    /// let after = HeadAfter::new(Duration::from_secs(60), Duration::from_secs(300));
+    /// let request = TextRequest::new("Hi").stream(true).encode(&Endpoint::default())?;
+    /// assert_eq!(after.after(&request), Duration::from_secs(60));
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn new(stream: Duration, unary: Duration) -> Self {
         Self { stream, unary }
