@@ -24,6 +24,19 @@ use crate::layers::metrics::{LEVELS, METRICS, Metric};
 ///
 /// Figures of this crate have the units and buckets that the conventions advise; those of others the
 /// unit that they are described with.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::otel::{Otel, OtelRecorder};
+///
+/// // Nobody listens there.
+/// let otel = Otel::builder().endpoint("http://127.0.0.1:1").build()?;
+/// let recorder: OtelRecorder = otel.recorder();
+/// metrics::with_local_recorder(&recorder, || metrics::counter!("sold").increment(1));
+/// assert!(otel.flush().is_err(), "there was something to export");
+/// # Ok(())
+/// # }
+/// ```
 pub struct OtelRecorder {
     meter: Meter,
     units: Mutex<HashMap<KeyName, Unit>>,
