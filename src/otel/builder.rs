@@ -55,31 +55,13 @@ impl OtelBuilder {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::otel::Otel;
-    /// # use std::io::{BufRead, BufReader, Read, Write};
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let url = format!("http://{}", listener.local_addr()?);
-    /// # let collector = std::thread::spawn(move || -> std::io::Result<String> {
-    /// #     let mut stream = BufReader::new(listener.accept()?.0);
-    /// #     let (mut seen, mut length) = (String::new(), 0);
-    /// #     while !seen.ends_with("\r\n\r\n") {
-    /// #         let at = seen.len();
-    /// #         stream.read_line(&mut seen)?;
-    /// #         let line = seen[at..].to_ascii_lowercase();
-    /// #         if let Some(value) = line.strip_prefix("content-length:") {
-    /// #             length = value.trim().parse().unwrap_or(0);
-    /// #         }
-    /// #     }
-    /// #     let mut body = vec![0; length];
-    /// #     stream.read_exact(&mut body)?;
-    /// #     stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
-    /// #     Ok(seen + &String::from_utf8_lossy(&body))
-    /// # });
-    /// let otel = Otel::builder().endpoint(url).build()?;
+    /// # use blossom::{otel::Otel, sandbox::Sandbox};
+    /// // It is no collector, but tells what it was asked.
+    /// let sandbox = Sandbox::start()?;
+    /// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
     /// # metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
-    /// otel.flush()?;
-    /// # let seen = collector.join().map_err(|_| "the collector failed")??;
-    /// assert!(seen.starts_with("POST /v1/metrics "));
+    /// assert!(otel.flush().is_err());
+    /// assert_eq!(sandbox.requests()[0].path(), "/v1/metrics");
     /// # Ok(())
     /// # }
     /// ```
@@ -95,28 +77,32 @@ impl OtelBuilder {
     /// # use blossom::otel::Otel;
     /// # use std::io::{BufRead, BufReader, Read, Write};
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let url = format!("http://{}", listener.local_addr()?);
-    /// # let collector = std::thread::spawn(move || -> std::io::Result<String> {
-    /// #     let mut stream = BufReader::new(listener.accept()?.0);
-    /// #     let (mut seen, mut length) = (String::new(), 0);
-    /// #     while !seen.ends_with("\r\n\r\n") {
-    /// #         let at = seen.len();
-    /// #         stream.read_line(&mut seen)?;
-    /// #         let line = seen[at..].to_ascii_lowercase();
-    /// #         if let Some(value) = line.strip_prefix("content-length:") {
-    /// #             length = value.trim().parse().unwrap_or(0);
+    /// # let collector = format!("http://{}", listener.local_addr()?);
+    /// # let (tell, told) = std::sync::mpsc::channel();
+    /// # std::thread::spawn(move || -> std::io::Result<()> {
+    /// #     for stream in listener.incoming() {
+    /// #         let mut stream = BufReader::new(stream?);
+    /// #         let (mut line, mut length) = (String::new(), 0);
+    /// #         while line != "\r\n" {
+    /// #             line.clear();
+    /// #             stream.read_line(&mut line)?;
+    /// #             if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+    /// #                 length = value.trim().parse().unwrap_or(0);
+    /// #             }
     /// #         }
+    /// #         let mut body = vec![0; length];
+    /// #         stream.read_exact(&mut body)?;
+    /// #         let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    /// #         stream.get_mut().write_all(answer)?;
+    /// #         tell.send(String::from_utf8_lossy(&body).into_owned()).ok();
     /// #     }
-    /// #     let mut body = vec![0; length];
-    /// #     stream.read_exact(&mut body)?;
-    /// #     stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
-    /// #     Ok(seen + &String::from_utf8_lossy(&body))
+    /// #     Ok(())
     /// # });
-    /// let otel = Otel::builder().endpoint(url).service_name("shop").build()?;
+    /// let otel = Otel::builder().endpoint(collector).service_name("shop").build()?;
     /// # metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
     /// otel.flush()?;
-    /// # let seen = collector.join().map_err(|_| "the collector failed")??;
-    /// assert!(seen.contains("service.name") && seen.contains("shop"));
+    /// let exported: String = told.recv()?;
+    /// assert!(exported.contains("service.name") && exported.contains("shop"));
     /// # Ok(())
     /// # }
     /// ```
@@ -133,27 +119,31 @@ impl OtelBuilder {
     /// # use blossom::otel::Otel;
     /// # use std::io::{BufRead, BufReader, Read, Write};
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let url = format!("http://{}", listener.local_addr()?);
-    /// # let collector = std::thread::spawn(move || -> std::io::Result<String> {
-    /// #     let mut stream = BufReader::new(listener.accept()?.0);
-    /// #     let (mut seen, mut length) = (String::new(), 0);
-    /// #     while !seen.ends_with("\r\n\r\n") {
-    /// #         let at = seen.len();
-    /// #         stream.read_line(&mut seen)?;
-    /// #         let line = seen[at..].to_ascii_lowercase();
-    /// #         if let Some(value) = line.strip_prefix("content-length:") {
-    /// #             length = value.trim().parse().unwrap_or(0);
+    /// # let collector = format!("http://{}", listener.local_addr()?);
+    /// # let (tell, told) = std::sync::mpsc::channel();
+    /// # std::thread::spawn(move || -> std::io::Result<()> {
+    /// #     for stream in listener.incoming() {
+    /// #         let mut stream = BufReader::new(stream?);
+    /// #         let (mut line, mut length) = (String::new(), 0);
+    /// #         while line != "\r\n" {
+    /// #             line.clear();
+    /// #             stream.read_line(&mut line)?;
+    /// #             if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+    /// #                 length = value.trim().parse().unwrap_or(0);
+    /// #             }
     /// #         }
+    /// #         let mut body = vec![0; length];
+    /// #         stream.read_exact(&mut body)?;
+    /// #         let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    /// #         stream.get_mut().write_all(answer)?;
+    /// #         tell.send(String::from_utf8_lossy(&body).into_owned()).ok();
     /// #     }
-    /// #     let mut body = vec![0; length];
-    /// #     stream.read_exact(&mut body)?;
-    /// #     stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
-    /// #     Ok(seen + &String::from_utf8_lossy(&body))
+    /// #     Ok(())
     /// # });
-    /// let otel = Otel::builder().endpoint(url).interval(Duration::from_millis(10)).build()?;
-    /// # metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
-    /// # let seen = collector.join().map_err(|_| "the collector failed")??;
-    /// assert!(seen.contains("sold"), "without a flush");
+    /// let otel = Otel::builder().endpoint(collector).interval(Duration::from_millis(10)).build()?;
+    /// metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
+    /// let exported: String = told.recv()?;
+    /// assert!(exported.contains("sold"), "without a flush");
     /// # Ok(())
     /// # }
     /// ```
@@ -187,32 +177,13 @@ impl OtelBuilder {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::{otel::Otel, transport::Transport};
-    /// # use std::io::{BufRead, BufReader, Read, Write};
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let url = format!("http://{}", listener.local_addr()?);
-    /// # let collector = std::thread::spawn(move || -> std::io::Result<String> {
-    /// #     let mut stream = BufReader::new(listener.accept()?.0);
-    /// #     let (mut seen, mut length) = (String::new(), 0);
-    /// #     while !seen.ends_with("\r\n\r\n") {
-    /// #         let at = seen.len();
-    /// #         stream.read_line(&mut seen)?;
-    /// #         let line = seen[at..].to_ascii_lowercase();
-    /// #         if let Some(value) = line.strip_prefix("content-length:") {
-    /// #             length = value.trim().parse().unwrap_or(0);
-    /// #         }
-    /// #     }
-    /// #     let mut body = vec![0; length];
-    /// #     stream.read_exact(&mut body)?;
-    /// #     stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
-    /// #     Ok(seen + &String::from_utf8_lossy(&body))
-    /// # });
+    /// # use blossom::{otel::Otel, sandbox::Sandbox, transport::Transport};
+    /// # let sandbox = Sandbox::start()?;
     /// let transport = Transport::builder().api_key("sk_collector").build()?;
-    /// let otel = Otel::builder().endpoint(url).transport(transport).build()?;
+    /// let otel = Otel::builder().endpoint(sandbox.base_url()).transport(transport).build()?;
     /// # metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
-    /// otel.flush()?;
-    /// # let seen = collector.join().map_err(|_| "the collector failed")??;
-    /// assert!(seen.contains("Bearer sk_collector"));
+    /// assert!(otel.flush().is_err(), "the sandbox is no collector");
+    /// assert_eq!(sandbox.requests()[0].header("authorization"), Some("redacted"));
     /// # Ok(())
     /// # }
     /// ```

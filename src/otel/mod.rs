@@ -11,7 +11,7 @@
 //! the means of `tracing-subscriber`. Exports run on threads of the OpenTelemetry SDK, with a runtime
 //! of their own: they take no time of the program's, and what cannot be delivered is dropped.
 //!
-//! ```no_run
+//! ```
 //! use blossom::{Blossom, otel::Otel};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -85,16 +85,15 @@ impl Otel {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::{layers::trace::Propagate, otel::Otel};
-    /// # // Nobody listens there.
-    /// # let otel = Otel::builder().endpoint("http://127.0.0.1:1").build()?;
+    /// # use blossom::{layers::trace::Propagate, otel::Otel, sandbox::Sandbox};
     /// use tracing_subscriber::layer::SubscriberExt;
     ///
+    /// # let sandbox = Sandbox::start()?;
+    /// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
     /// let subscriber = tracing_subscriber::registry().with(otel.layer());
-    /// tracing::subscriber::with_default(subscriber, || {
-    ///     let _shopping = tracing::info_span!("shopping").entered();
-    ///     assert!(otel.propagate().context(None).is_some(), "it will be exported");
-    /// });
+    /// tracing::subscriber::with_default(subscriber, || tracing::info_span!("shopping").in_scope(|| ()));
+    /// assert!(otel.flush().is_err(), "the sandbox is no collector");
+    /// assert_eq!(sandbox.requests()[0].path(), "/v1/traces");
     /// # Ok(())
     /// # }
     /// ```
@@ -113,31 +112,12 @@ impl Otel {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::otel::Otel;
-    /// # use std::io::{BufRead, BufReader, Read, Write};
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// # let url = format!("http://{}", listener.local_addr()?);
-    /// # let collector = std::thread::spawn(move || -> std::io::Result<String> {
-    /// #     let mut stream = BufReader::new(listener.accept()?.0);
-    /// #     let (mut seen, mut length) = (String::new(), 0);
-    /// #     while !seen.ends_with("\r\n\r\n") {
-    /// #         let at = seen.len();
-    /// #         stream.read_line(&mut seen)?;
-    /// #         let line = seen[at..].to_ascii_lowercase();
-    /// #         if let Some(value) = line.strip_prefix("content-length:") {
-    /// #             length = value.trim().parse().unwrap_or(0);
-    /// #         }
-    /// #     }
-    /// #     let mut body = vec![0; length];
-    /// #     stream.read_exact(&mut body)?;
-    /// #     stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
-    /// #     Ok(seen + &String::from_utf8_lossy(&body))
-    /// # });
-    /// let otel = Otel::builder().endpoint(url).build()?;
+    /// # use blossom::{otel::Otel, sandbox::Sandbox};
+    /// # let sandbox = Sandbox::start()?;
+    /// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
     /// metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
-    /// otel.flush()?;
-    /// # let seen = collector.join().map_err(|_| "the collector failed")??;
-    /// assert!(seen.contains("sold"), "a collector is told of it");
+    /// assert!(otel.flush().is_err(), "the sandbox is no collector");
+    /// assert_eq!(sandbox.requests()[0].path(), "/v1/metrics");
     /// # Ok(())
     /// # }
     /// ```
@@ -203,11 +183,12 @@ impl Otel {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::otel::Otel;
-    /// // Nobody listens there.
-    /// let otel = Otel::builder().endpoint("http://127.0.0.1:1").build()?;
+    /// # use blossom::{otel::Otel, sandbox::Sandbox};
+    /// # let sandbox = Sandbox::start()?;
+    /// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
+    /// assert!(otel.flush().is_ok(), "there is nothing to export yet");
     /// metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
-    /// assert!(otel.flush().is_err());
+    /// assert!(otel.flush().is_err(), "the sandbox is no collector");
     /// # Ok(())
     /// # }
     /// ```

@@ -27,13 +27,14 @@ use crate::layers::metrics::{LEVELS, METRICS, Metric};
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use blossom::otel::{Otel, OtelRecorder};
+/// use blossom::{otel::{Otel, OtelRecorder}, sandbox::Sandbox};
 ///
-/// // Nobody listens there.
-/// let otel = Otel::builder().endpoint("http://127.0.0.1:1").build()?;
+/// let sandbox = Sandbox::start()?;
+/// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
 /// let recorder: OtelRecorder = otel.recorder();
 /// metrics::with_local_recorder(&recorder, || metrics::counter!("sold").increment(1));
-/// assert!(otel.flush().is_err(), "there was something to export");
+/// assert!(otel.flush().is_err(), "the sandbox is no collector");
+/// assert_eq!(sandbox.requests()[0].path(), "/v1/metrics");
 /// # Ok(())
 /// # }
 /// ```

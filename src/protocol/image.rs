@@ -74,9 +74,9 @@ macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident: $wire:literal in $endpoint:expr;)*) => {$(
         $(#[$doc])*
         #[doc = concat!(
-            "\n```\n# use blossom::protocol::*;\n",
-            "let image = ImageRequest::new(\"a cat\").", stringify!($name), "(true);\n",
-            "let http = image.encode(&", stringify!($endpoint), ")?;\n",
+            "\n\n```\n# use blossom::protocol::*;\n",
+            "let request = ImageRequest::new(\"a cat\").", stringify!($name), "(true);\n",
+            "let http = request.encode(&", stringify!($endpoint), ")?;\n",
             "assert_eq!(http.uri().query(), Some(\"", $wire, "=true\"));\n",
             "# Ok::<_, Invalid>(())\n```"
         )]

@@ -20,34 +20,24 @@ macro_rules! setters {
 macro_rules! example {
     (body, $new:literal, $name:ident, $value:expr, $sent:expr) => {
         concat!(
-            "\n```\n# use blossom::protocol::*;\n",
-            "let body = serde_json::to_value(",
-            $new,
-            ".",
-            stringify!($name),
-            "(",
-            stringify!($value),
-            "))?;\nassert_eq!(body[\"",
-            stringify!($name),
-            "\"], ",
-            stringify!($sent),
-            ");\n# Ok::<_, serde_json::Error>(())\n```"
+            "\n\n```\n# use blossom::protocol::*;\n",
+            concat!("let request = ", $new, ".", stringify!($name)),
+            concat!("(", stringify!($value), ");\n"),
+            "let body = serde_json::to_value(request)?;\n",
+            concat!("assert_eq!(body[\"", stringify!($name), "\"], "),
+            concat!(stringify!($sent), ");\n"),
+            "# Ok::<_, serde_json::Error>(())\n```"
         )
     };
     (query, $new:literal, $name:ident, $value:expr, $sent:expr) => {
         concat!(
-            "\n```\n# use blossom::protocol::*;\n",
-            "let http = ",
-            $new,
-            ".",
-            stringify!($name),
-            "(",
-            stringify!($value),
-            ").encode(&Endpoint::default())?;\nassert_eq!(http.uri().query(), Some(\"",
-            stringify!($name),
-            "=",
-            $sent,
-            "\"));\n# Ok::<_, Invalid>(())\n```"
+            "\n\n```\n# use blossom::protocol::*;\n",
+            concat!("let request = ", $new, ".", stringify!($name)),
+            concat!("(", stringify!($value), ");\n"),
+            "let http = request.encode(&Endpoint::default())?;\n",
+            concat!("assert_eq!(http.uri().query(), Some(\"", stringify!($name)),
+            concat!("=", $sent, "\"));\n"),
+            "# Ok::<_, Invalid>(())\n```"
         )
     };
 }

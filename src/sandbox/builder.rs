@@ -108,7 +108,7 @@ impl SandboxBuilder {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use std::time::{Duration, Instant};
     /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
-    /// let event = Duration::from_millis(5);
+    /// let event = Duration::from_millis(1);
     /// let sandbox = Sandbox::builder().event(event).start()?;
     /// # let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
     /// let begun = Instant::now();
