@@ -12,10 +12,12 @@ use crate::layers::timeout::After;
 /// ```
 /// use std::time::Duration;
 ///
-/// use blossom::{layers::timeout::HeadTimeoutLayer, policy::HeadAfter};
+/// use blossom::{layers::timeout::{After, HeadTimeoutLayer}, policy::HeadAfter};
 ///
 /// let (stream, unary) = (Duration::from_secs(60), Duration::from_secs(300));
-/// let layer = HeadTimeoutLayer::new(HeadAfter::new(stream, unary));
+/// let after = HeadAfter::new(stream, unary);
+/// assert_eq!(after.after(&http::Request::new(())), unary);
+/// let layer = HeadTimeoutLayer::new(after);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadAfter {

@@ -359,7 +359,7 @@ impl fmt::Debug for Prices {
 /// use blossom::policy::Prices;
 ///
 /// let error = Prices::from_json(r#"{"small": {"promptTextTokens": "cheap"}}"#).unwrap_err();
-/// println!("{error}");
+/// assert!(error.to_string().ends_with("promptTextTokens of small is no price: cheap"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidPrices {

@@ -69,6 +69,7 @@ struct Sound {
 ///
 /// let file = FilePart::bytes("notes.txt", "hello")?.mime_type("text/plain");
 /// let message = Message::user_parts([Part::text("What is in it?"), Part::file(file)]);
+/// assert_eq!(serde_json::to_value(message)?["content"][1]["file"]["file_name"], "notes.txt");
 /// # Ok(())
 /// # }
 /// ```
@@ -92,6 +93,8 @@ pub struct FilePart {
 /// use blossom::protocol::{ImageDetail, Part};
 ///
 /// let part = Part::image_url("https://example.com/cat.jpg").detail(ImageDetail::Low);
+/// assert_eq!(serde_json::to_value(part)?["image_url"]["detail"], "low");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

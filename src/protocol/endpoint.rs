@@ -154,7 +154,7 @@ impl Endpoint {
         self.https
     }
 
-    /// Whether requests stay on this machine: `localhost`, `127.0.0.0/8` or `::1`.
+    /// Whether requests stay on this machine: `localhost` and what is below it, `127.0.0.0/8` or `::1`.
     ///
     /// Decided by the name alone, nothing is resolved.
     ///

@@ -12,6 +12,8 @@ use super::{Invalid, invalid};
 ///     "type": "object",
 ///     "properties": { "title": { "type": "string" } },
 /// }));
+/// assert_eq!(serde_json::to_value(format)?["type"], "json_schema");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResponseFormat(Kind);

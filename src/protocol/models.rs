@@ -30,9 +30,12 @@ pub struct ModelsRequest {
 /// Which models a list is of.
 ///
 /// ```
-/// use blossom::protocol::{ModelKind, ModelsRequest};
+/// use blossom::protocol::{Endpoint, ModelKind, ModelsRequest};
 ///
-/// let request = ModelsRequest::new(ModelKind::Image);
+/// let path = |kind| Ok(ModelsRequest::new(kind).encode(&Endpoint::default())?.uri().path().to_owned());
+/// assert_eq!(path(ModelKind::Text)?, "/v1/models");
+/// assert_eq!(path(ModelKind::Image)?, "/image/models");
+/// # Ok::<_, blossom::protocol::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]

@@ -71,6 +71,8 @@ impl fmt::Display for ReasoningEffort {
 /// use blossom::protocol::{ChatRequest, Modality};
 ///
 /// let request = ChatRequest::new(["Say hello"]).modalities([Modality::Text, Modality::Audio]);
+/// assert_eq!(serde_json::to_value(request)?["modalities"][1], "audio");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,6 +90,8 @@ pub enum Modality {
 /// use blossom::protocol::{AudioFormat, AudioOutput};
 ///
 /// let output = AudioOutput::new("nova", AudioFormat::Mp3);
+/// assert_eq!(serde_json::to_value(output)?["format"], "mp3");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -111,6 +115,8 @@ pub enum AudioFormat {
 /// use blossom::protocol::{AudioFormat, AudioOutput, ChatRequest};
 ///
 /// let request = ChatRequest::new(["Say hello"]).audio(AudioOutput::new("nova", AudioFormat::Wav));
+/// assert_eq!(serde_json::to_value(request)?["audio"]["voice"], "nova");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct AudioOutput {
@@ -142,6 +148,8 @@ impl AudioOutput {
 /// use blossom::protocol::{ChatRequest, SearchContext};
 ///
 /// let request = ChatRequest::new(["What is new?"]).search_context(SearchContext::Low);
+/// assert_eq!(serde_json::to_value(request)?["web_search_options"]["search_context_size"], "low");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -210,9 +218,12 @@ impl fmt::Display for Quality {
 /// The shape of a video.
 ///
 /// ```
-/// use blossom::protocol::{AspectRatio, ImageRequest};
+/// use blossom::protocol::{AspectRatio, Endpoint, ImageRequest};
 ///
 /// let request = ImageRequest::new("a cat").aspect_ratio(AspectRatio::Landscape);
+/// let url = request.url(&Endpoint::default())?;
+/// assert_eq!(url.query(), Some("aspectRatio=16%3A9"));
+/// # Ok::<_, blossom::protocol::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -235,9 +246,12 @@ impl fmt::Display for AspectRatio {
 /// A size by its usual name.
 ///
 /// ```
-/// use blossom::protocol::{ImageRequest, Resolution};
+/// use blossom::protocol::{Endpoint, ImageRequest, Resolution};
 ///
 /// let request = ImageRequest::new("a cat").resolution(Resolution::K1);
+/// let http = request.encode(&Endpoint::default())?;
+/// assert!(http.body().ends_with(br#""resolution":"1k"}"#));
+/// # Ok::<_, blossom::protocol::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
@@ -268,6 +282,8 @@ pub enum Resolution {
 /// use blossom::protocol::ChatRequest;
 ///
 /// let request = ChatRequest::new(["Count"]).stop(["seven", "eight"]);
+/// assert_eq!(serde_json::to_value(request)?["stop"][0], "seven");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

@@ -17,6 +17,7 @@ use super::{Invalid, invalid};
 ///         "properties": { "city": { "type": "string" } },
 ///         "required": ["city"],
 ///     }));
+/// assert_eq!(weather.name(), "weather");
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool(Kind);
@@ -202,7 +203,10 @@ impl Serialize for Tool {
 /// ```
 /// use blossom::protocol::{ChatRequest, Tool, ToolChoice};
 ///
-/// let request = ChatRequest::new(["Weather?"]).tools([Tool::function("weather")]).tool_choice(ToolChoice::Required);
+/// let weather = Tool::function("weather");
+/// let request = ChatRequest::new(["Weather?"]).tools([weather]).tool_choice(ToolChoice::Required);
+/// assert_eq!(serde_json::to_value(request)?["tool_choice"], "required");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -191,7 +191,7 @@ const MIN_HEAD: u32 = 8 * 1024;
 /// use blossom::transport::Transport;
 ///
 /// let error = Transport::builder().proxy("socks5://127.0.0.1:1").build().unwrap_err();
-/// println!("{}: {error}", error.option());
+/// assert_eq!(error.to_string(), "the transport's proxy cannot be used");
 /// ```
 #[derive(Debug)]
 pub struct InvalidBuilder {

@@ -164,6 +164,7 @@ impl error::Error for InvalidKey {}
 /// use tower_layer::Layer as _;
 ///
 /// let service = AuthLayer::new(&ApiKey::new("sk_mine")?)?.layer("any service");
+/// assert!(!format!("{service:?}").contains("sk_mine"));
 /// # Ok(())
 /// # }
 /// ```
