@@ -61,7 +61,7 @@ impl Rates {
     /// the others.
     ///
     /// ```
-    /// # use blossom::{layers::types::{Nanos, Usage}, policy::{Prices, Rates}};
+    /// # use blossom::{layers::types::{Nanos, Usage}, policy::Rates};
     /// # // 0.15 and 0.60 for a million.
     /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
     /// let mut usage = Usage::new(1_000_000, 0);
@@ -78,7 +78,7 @@ impl Rates {
     /// The price of a million tokens of reasoning. Default: as the others of the answer.
     ///
     /// ```
-    /// # use blossom::{layers::types::{Nanos, Usage}, policy::{Prices, Rates}};
+    /// # use blossom::{layers::types::{Nanos, Usage}, policy::Rates};
     /// # // 0.15 and 0.60 for a million.
     /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
     /// let mut usage = Usage::new(0, 1_000_000);
@@ -213,7 +213,7 @@ impl Prices {
     /// Sets the rates of a model.
     ///
     /// ```
-    /// # use blossom::{layers::types::{Nanos, Usage}, policy::{Prices, Rates}};
+    /// # use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
     /// # // 0.15 and 0.60 for a million.
     /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
     /// let mut prices = Prices::new();
@@ -227,7 +227,7 @@ impl Prices {
     /// The model that answers where a request names none, so that its calls have a quote.
     ///
     /// ```
-    /// # use blossom::{layers::types::{Nanos, Usage}, policy::{Prices, Rates}};
+    /// # use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
     /// # // 0.15 and 0.60 for a million.
     /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
     /// use blossom::{Body, layers::types::QuoteCost};
@@ -266,7 +266,7 @@ impl Prices {
     /// How many names have a price.
     ///
     /// ```
-    /// # use blossom::{layers::types::{Nanos, Usage}, policy::{Prices, Rates}};
+    /// # use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
     /// # // 0.15 and 0.60 for a million.
     /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
     /// let mut prices = Prices::new();
@@ -282,7 +282,7 @@ impl Prices {
     /// Whether there are none.
     ///
     /// ```
-    /// # use blossom::{layers::types::{Nanos, Usage}, policy::{Prices, Rates}};
+    /// # use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
     /// # // 0.15 and 0.60 for a million.
     /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
     /// let mut prices = Prices::default();

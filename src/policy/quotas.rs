@@ -58,7 +58,7 @@ impl Quotas {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use blossom::{Blossom, layers::limit::rate::Quota, policy::Quotas};
+    /// # use blossom::{layers::limit::rate::Quota, policy::Quotas};
     /// let edge = Quota::requests(100, Duration::from_secs(10));
     /// assert_eq!(Quotas::publishable(), Quotas::new([edge]).heed_replies());
     /// ```
@@ -73,8 +73,7 @@ impl Quotas {
     /// A stream that is not read holds the one slot: read it, or drop it.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use blossom::{Blossom, layers::limit::rate::Quota, policy::Quotas};
+    /// # use blossom::policy::Quotas;
     /// assert_eq!(Quotas::unpaid(), Quotas::publishable().max_in_flight(1));
     /// ```
     #[must_use]
@@ -89,8 +88,7 @@ impl Quotas {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # use std::time::Duration;
-    /// # use blossom::{Blossom, layers::limit::rate::Quota, policy::Quotas};
+    /// # use blossom::{Blossom, policy::Quotas};
     /// let quotas = Quotas::new([]).max_in_flight(1);
     /// let client = Blossom::builder().base_url(sandbox.base_url()).quotas(quotas).build()?;
     /// client.batch(["one", "two", "three"]).run().await;
@@ -111,8 +109,7 @@ impl Quotas {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
-    /// # use blossom::{Blossom, layers::limit::rate::Quota, policy::Quotas};
+    /// # use blossom::{Blossom, policy::Quotas};
     /// let heeds = |quotas| {
     ///     let client = Blossom::builder().base_url("http://127.0.0.1:8080").quotas(quotas).build()?;
     ///     Ok::<_, blossom::Error>(client.limits().is_some_and(|limits| limits.heeded().is_some()))

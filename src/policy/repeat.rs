@@ -38,7 +38,7 @@ impl RepeatSafely {
     ///
     /// ```
     /// # use blossom::{Body, layers::{retry::Repeat, types::{Attempt, Reply}}, policy::RepeatSafely};
-    /// # use http::{HeaderMap, Request, StatusCode};
+    /// # use http::Request;
     /// let (policy, lost) = (RepeatSafely::new(), std::io::Error::other("the connection was lost"));
     /// let get = Request::get("/text/Hi").body(Body::empty())?;
     /// let post = Request::post("/v1/chat/completions").body(Body::from("{}"))?;
@@ -55,7 +55,7 @@ impl RepeatSafely {
     ///
     /// ```
     /// # use blossom::{Body, layers::{retry::Repeat, types::{Attempt, Reply}}, policy::RepeatSafely};
-    /// # use http::{HeaderMap, Request, StatusCode};
+    /// # use http::Request;
     /// let lost = std::io::Error::other("the connection was lost");
     /// let post = Request::post("/v1/chat/completions").body(Body::from("{}"))?;
     /// let policy = RepeatSafely::new().joins(true);

@@ -57,7 +57,7 @@ impl Accumulator {
     /// Adds a delta.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -134,7 +134,7 @@ impl Accumulator {
     /// The text so far.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -153,7 +153,7 @@ impl Accumulator {
     /// The text, taken out.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -171,7 +171,7 @@ impl Accumulator {
     /// What the model thought.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -189,7 +189,7 @@ impl Accumulator {
     /// The calls of tools so far; the arguments of the last may be cut.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -212,7 +212,7 @@ impl Accumulator {
     /// What the model has said aloud so far.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -250,7 +250,7 @@ impl Accumulator {
     /// The tokens that were counted.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -267,7 +267,7 @@ impl Accumulator {
     /// The model that answers.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -284,7 +284,7 @@ impl Accumulator {
     /// The sources of a model that searches.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -301,7 +301,7 @@ impl Accumulator {
     /// Whether a finish reason was seen, which is the only proof that the answer is whole.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),
@@ -320,7 +320,7 @@ impl Accumulator {
     /// Whether the finish is a failure.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::*};
+    /// # use blossom::protocol::*;
     /// # let delta = |data: &str| match StreamEvent::decode(data) {
     /// #     StreamEvent::Delta(delta) => delta,
     /// #     other => unreachable!("{other:?}"),

@@ -65,7 +65,7 @@ impl Endpoint {
     /// The two public hosts of the v1 dialect, for text and for images.
     ///
     /// ```
-    /// # use blossom::{Dialect, Endpoint};
+    /// # use blossom::Endpoint;
     /// let endpoint = Endpoint::v1();
     /// assert_eq!(endpoint.base(), "https://text.pollinations.ai");
     /// assert_eq!(endpoint.image_base(), "https://image.pollinations.ai");
@@ -132,7 +132,7 @@ impl Endpoint {
     /// The base URL of images, which differs from [`base`](Self::base) for [`Endpoint::v1`] only.
     ///
     /// ```
-    /// # use blossom::{Dialect, Endpoint};
+    /// # use blossom::Endpoint;
     /// assert_eq!(Endpoint::default().image_base(), Endpoint::PUBLIC);
     /// assert_eq!(Endpoint::v1().image_base(), "https://image.pollinations.ai");
     /// ```

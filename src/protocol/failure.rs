@@ -79,7 +79,6 @@ impl Failure {
     /// Reads the answer of a status that is no success.
     ///
     /// ```
-    /// # use std::time::Duration;
     /// # use blossom::protocol::{Failure, Form};
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
@@ -260,8 +259,7 @@ impl Failure {
     /// The status of the answer.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use blossom::protocol::{Failure, Form};
+    /// # use blossom::protocol::Failure;
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
     /// let failure = Failure::decode(StatusCode::BAD_GATEWAY, &headers, b"");
@@ -275,7 +273,6 @@ impl Failure {
     /// The form it was told in.
     ///
     /// ```
-    /// # use std::time::Duration;
     /// # use blossom::protocol::{Failure, Form};
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
@@ -291,8 +288,7 @@ impl Failure {
     /// The code, such as `BAD_REQUEST` or `content_policy_violation`.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use blossom::protocol::{Failure, Form};
+    /// # use blossom::protocol::Failure;
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
     /// let body = br#"{"error": {"message": "no", "code": "content_policy_violation"}}"#;
@@ -307,8 +303,7 @@ impl Failure {
     /// What it says, in one line of printable characters, without keys.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use blossom::protocol::{Failure, Form};
+    /// # use blossom::protocol::Failure;
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
     /// let failure = Failure::decode(StatusCode::BAD_GATEWAY, &headers, b"upstream\nis down");
@@ -322,8 +317,7 @@ impl Failure {
     /// The true status of the provider, where the service hides it behind another.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use blossom::protocol::{Failure, Form};
+    /// # use blossom::protocol::Failure;
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
     /// let body = br#"{"success": false, "error": {"message": "no", "details": {"upstreamStatus": 429}}}"#;
@@ -339,7 +333,7 @@ impl Failure {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use blossom::protocol::{Failure, Form};
+    /// # use blossom::protocol::Failure;
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
     /// let body = br#"{"error": "Rate limit exceeded", "retryAfterSeconds": 90}"#;
@@ -354,8 +348,7 @@ impl Failure {
     /// The upstream's name for the request.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use blossom::protocol::{Failure, Form};
+    /// # use blossom::protocol::Failure;
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
     /// let body = br#"{"success": false, "error": {"message": "no", "requestId": "req-7f3a"}}"#;
@@ -370,8 +363,7 @@ impl Failure {
     /// The fields that are wrong, and what is wrong with them.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use blossom::protocol::{Failure, Form};
+    /// # use blossom::protocol::Failure;
     /// # use http::{HeaderMap, StatusCode};
     /// # let headers = HeaderMap::new();
     /// let body = br#"{"error": {"message": "bad", "details": {"fieldErrors": {"width": ["too large"]}}}}"#;

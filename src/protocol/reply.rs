@@ -87,7 +87,7 @@ impl ChatReply {
     /// The JSON cannot be read, is nested deeper than 128, or holds no message.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let reply = ChatReply::decode(br#"{"choices": [{"message": {"content": "Hello"}}]}"#)?;
     /// assert_eq!(reply.content(), "Hello");
     /// assert!(ChatReply::decode(br#"{"error": "no"}"#).is_err());
@@ -138,7 +138,7 @@ impl ChatReply {
     /// The text; empty with tool calls.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let reply = ChatReply::decode(br#"{"choices": [{"message": {"content": null}}]}"#)?;
     /// assert_eq!(reply.content(), "");
     /// # Ok::<_, serde_json::Error>(())
@@ -151,7 +151,7 @@ impl ChatReply {
     /// The text, taken out.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let reply = ChatReply::decode(br#"{"choices": [{"message": {"content": "Hello"}}]}"#)?;
     /// let text: String = reply.into_content();
     /// assert_eq!(text, "Hello");
@@ -165,7 +165,7 @@ impl ChatReply {
     /// What the model thought.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let message = r#"{"content": "63", "reasoning_content": "9 times 7"}"#;
     /// let reply = ChatReply::decode(format!(r#"{{"choices": [{{"message": {message}}}]}}"#).as_bytes())?;
     /// assert_eq!(reply.reasoning(), Some("9 times 7"));
@@ -179,7 +179,7 @@ impl ChatReply {
     /// The tools that the model asks to call.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let call = r#"{"id": "call-1", "function": {"name": "weather", "arguments": "{}"}}"#;
     /// let message = format!(r#"{{"content": null, "tool_calls": [{call}]}}"#);
     /// let reply = ChatReply::decode(format!(r#"{{"choices": [{{"message": {message}}}]}}"#).as_bytes())?;
@@ -194,7 +194,7 @@ impl ChatReply {
     /// What the model says aloud.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let message = r#"{"audio": {"data": "AQID", "transcript": "Hello"}}"#;
     /// let reply = ChatReply::decode(format!(r#"{{"choices": [{{"message": {message}}}]}}"#).as_bytes())?;
     /// let audio = reply.audio().ok_or("it speaks")?;
@@ -222,7 +222,7 @@ impl ChatReply {
     /// The tokens that were counted.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let reply = br#"{"choices": [{"message": {}}], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#;
     /// assert_eq!(ChatReply::decode(reply)?.usage().map(|usage| usage.total_tokens), Some(15));
     /// # Ok::<_, serde_json::Error>(())
@@ -235,7 +235,7 @@ impl ChatReply {
     /// The model that answered.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let reply = ChatReply::decode(br#"{"model": "openai", "choices": [{"message": {}}]}"#)?;
     /// assert_eq!(reply.model(), Some("openai"));
     /// # Ok::<_, serde_json::Error>(())
@@ -248,7 +248,7 @@ impl ChatReply {
     /// The sources of a model that searches.
     ///
     /// ```
-    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// # use blossom::protocol::ChatReply;
     /// let reply = br#"{"choices": [{"message": {}}], "citations": ["https://example.com/a"]}"#;
     /// assert_eq!(ChatReply::decode(reply)?.citations(), ["https://example.com/a"]);
     /// # Ok::<_, serde_json::Error>(())

@@ -46,8 +46,7 @@ impl SandboxBuilder {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::{Duration, Instant};
-    /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
+    /// # use blossom::sandbox::Sandbox;
     /// let sandbox = Sandbox::start()?;
     /// let port = sandbox.base_url().rsplit(':').next().unwrap_or_default().parse()?;
     /// assert!(Sandbox::builder().port(port).start().is_err(), "the port is taken");
@@ -65,7 +64,7 @@ impl SandboxBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use std::time::{Duration, Instant};
-    /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
+    /// # use blossom::{Blossom, sandbox::Sandbox};
     /// let latency = Duration::from_millis(5);
     /// let sandbox = Sandbox::builder().latency(latency).start()?;
     /// # let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
@@ -86,7 +85,7 @@ impl SandboxBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use std::time::{Duration, Instant};
-    /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
+    /// # use blossom::{Blossom, sandbox::Sandbox};
     /// let first = Duration::from_millis(5);
     /// let sandbox = Sandbox::builder().first_event(first).start()?;
     /// # let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
@@ -107,7 +106,7 @@ impl SandboxBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use std::time::{Duration, Instant};
-    /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
+    /// # use blossom::{Blossom, sandbox::Sandbox};
     /// let event = Duration::from_millis(1);
     /// let sandbox = Sandbox::builder().event(event).start()?;
     /// # let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
@@ -127,7 +126,6 @@ impl SandboxBuilder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::{Duration, Instant};
     /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
     /// let sandbox = Sandbox::builder().api_key("sk_mine").start()?;
     /// let client = Blossom::builder().base_url(sandbox.base_url());
@@ -174,8 +172,7 @@ impl SandboxBuilder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::{Duration, Instant};
-    /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
+    /// # use blossom::{Blossom, sandbox::Sandbox};
     /// let sandbox = Sandbox::builder().server_cache(true).start()?;
     /// # let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
     /// let ask = client.text().generate("What is Rust?");
@@ -198,7 +195,6 @@ impl SandboxBuilder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::{Duration, Instant};
     /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
     /// let sandbox = Sandbox::builder().unpaid(true).start()?;
     /// # let client = Blossom::builder().base_url(sandbox.base_url()).api_key("pk_mine").max_attempts(1).build()?;
@@ -223,8 +219,8 @@ impl SandboxBuilder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::{Duration, Instant};
-    /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
+    /// # use std::time::Duration;
+    /// # use blossom::{Blossom, sandbox::Sandbox};
     /// let sandbox = Sandbox::builder().pollen_per_hour(60.0).pollen_burst(0.0).start()?;
     /// sandbox.fault("pollen")?; // each answer costs one
     /// # let client = Blossom::builder().base_url(sandbox.base_url()).api_key("pk_mine").max_attempts(1).build()?;
@@ -244,7 +240,6 @@ impl SandboxBuilder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::{Duration, Instant};
     /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
     /// let sandbox = Sandbox::builder().pollen_burst(0.0).start()?;
     /// sandbox.fault("pollen")?; // each answer costs one
@@ -268,8 +263,7 @@ impl SandboxBuilder {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::{Duration, Instant};
-    /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
+    /// # use blossom::sandbox::Sandbox;
     /// let (one, two) = (Sandbox::builder().start()?, Sandbox::builder().start()?);
     /// assert_ne!(one.base_url(), two.base_url());
     /// # Ok(())

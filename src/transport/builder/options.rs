@@ -40,7 +40,6 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom::layers::BoxError> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -67,7 +66,6 @@ impl Builder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -157,7 +155,6 @@ impl Builder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -186,7 +183,6 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom::layers::BoxError> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -294,7 +290,6 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom::layers::BoxError> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -321,7 +316,6 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom::layers::BoxError> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -348,7 +342,6 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom::layers::BoxError> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -372,7 +365,6 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom::layers::BoxError> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -402,7 +394,6 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), blossom::layers::BoxError> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
@@ -462,7 +453,6 @@ impl Builder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
     /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;

@@ -104,7 +104,7 @@ impl Error for DecompressionLimit {}
 /// # use blossom::transport::decompress::*;
 /// # use bytes::Bytes;
 /// # use http::{Request, Response};
-/// # use http_body_util::{BodyExt, Full};
+/// # use http_body_util::Full;
 /// # use tower::{Layer, ServiceExt};
 /// let upstream = tower::service_fn(|_: Request<()>| async {
 ///     Response::builder().header("content-encoding", "compress").body(Full::new(Bytes::from("..")))
@@ -129,7 +129,7 @@ impl UnsupportedEncoding {
     /// # use blossom::transport::decompress::*;
     /// # use bytes::Bytes;
     /// # use http::{Request, Response};
-    /// # use http_body_util::{BodyExt, Full};
+    /// # use http_body_util::Full;
     /// # use tower::{Layer, ServiceExt};
     /// let upstream = tower::service_fn(|_: Request<()>| async {
     ///     Response::builder().header("content-encoding", "gzip, gzip").body(Full::new(Bytes::from("..")))

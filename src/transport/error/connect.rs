@@ -33,8 +33,7 @@ pub struct ConnectError {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use std::time::Duration;
-/// # use blossom::{Body, layers::cause_ref, transport::*};
+/// # use blossom::{Body, transport::*};
 /// # use http::Request;
 /// # use tower::ServiceExt;
 /// # let transport = Transport::builder().build()?;
@@ -69,8 +68,7 @@ pub enum ConnectCause {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-/// # use std::time::Duration;
-/// # use blossom::{Body, layers::cause_ref, transport::*};
+/// # use blossom::{Body, transport::*};
 /// # use http::Request;
 /// # use tower::ServiceExt;
 /// # let transport = Transport::builder().build()?;
@@ -132,8 +130,7 @@ impl ConnectError {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
-    /// # use blossom::{Body, layers::cause_ref, transport::*};
+    /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
     /// # struct Nobody;
@@ -161,8 +158,7 @@ impl ConnectError {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
-    /// # use blossom::{Body, layers::cause_ref, transport::*};
+    /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
     /// # let transport = Transport::builder().build()?;
@@ -183,8 +179,7 @@ impl ConnectError {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
-    /// # use blossom::{Body, layers::cause_ref, transport::*};
+    /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
     /// # let transport = Transport::builder().build()?;
@@ -227,7 +222,6 @@ impl Error for ConnectError {
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use std::time::Duration;
 /// # use blossom::{Body, layers::cause_ref, transport::*};
 /// # use http::Request;
 /// # use tower::ServiceExt;

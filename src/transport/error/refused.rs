@@ -7,7 +7,7 @@ use std::{error::Error, fmt};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use blossom::{Body, layers::cause_ref, transport::*};
+/// # use blossom::{Body, transport::*};
 /// # use http::Request;
 /// # use tower::ServiceExt;
 /// # let transport = Transport::builder().build()?;
@@ -39,7 +39,7 @@ impl Error for NoAuthority {}
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use blossom::{Body, layers::cause_ref, transport::*};
+/// # use blossom::{Body, transport::*};
 /// # use http::Request;
 /// # use tower::ServiceExt;
 /// # let transport = Transport::builder().build()?;
@@ -65,7 +65,7 @@ impl UserInfoRefused {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::{Body, layers::cause_ref, transport::*};
+    /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
     /// # let transport = Transport::builder().build()?;
@@ -123,7 +123,7 @@ impl PlainHttpRefused {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::{Body, layers::cause_ref, transport::*};
+    /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
     /// # let transport = Transport::builder().build()?;
@@ -157,7 +157,7 @@ impl Error for PlainHttpRefused {}
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use blossom::{Body, layers::cause_ref, transport::*};
+/// # use blossom::{Body, transport::*};
 /// # use http::Request;
 /// # use tower::ServiceExt;
 /// # let transport = Transport::builder().build()?;
@@ -184,7 +184,7 @@ impl UnsupportedScheme {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::{Body, layers::cause_ref, transport::*};
+    /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
     /// # let transport = Transport::builder().build()?;
@@ -214,7 +214,7 @@ impl Error for UnsupportedScheme {}
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use blossom::{Body, layers::cause_ref, transport::*};
+/// # use blossom::{Body, transport::*};
 /// # use http::Request;
 /// # use tower::ServiceExt;
 /// # let transport = Transport::builder().build()?;
@@ -240,7 +240,7 @@ impl TlsUnavailable {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use blossom::{Body, layers::cause_ref, transport::*};
+    /// # use blossom::{Body, transport::*};
     /// # use http::Request;
     /// # use tower::ServiceExt;
     /// # let transport = Transport::builder().build()?;
