@@ -1,6 +1,7 @@
 //! Exports spans and figures over OTLP, the protocol of OpenTelemetry collectors.
 //!
-//! HTTP with protobuf, through the [`Transport`] of this crate: no other HTTP client comes with it.
+//! HTTP with protobuf, through the [`Transport`](crate::transport::Transport) of this crate: no
+//! other HTTP client comes with it.
 //! [`Otel`] holds the exporters. Its [`layer`](Otel::layer) takes spans from `tracing`, its
 //! [`recorder`](Otel::recorder) figures from the `metrics` facade, its
 //! [`propagate`](Otel::propagate) gives requests the ids of the exported spans. Each can be used
@@ -10,7 +11,7 @@
 //! the means of `tracing-subscriber`. Exports run on threads of the OpenTelemetry SDK, with a runtime
 //! of their own: they take no time of the program's, and what cannot be delivered is dropped.
 //!
-//! ```no_run
+//! ```
 //! use blossom::{Blossom, otel::Otel};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,33 +28,25 @@
 //! The OpenTelemetry SDK reads `OTEL_*` variables of the environment for what has no setting here:
 //! sizes of batches, compression, and headers of its own. What is set here prevails.
 
+mod builder;
 mod export;
 mod recorder;
 
-use std::{error, fmt, num::NonZeroU64, num::NonZeroU128, time::Duration};
+use std::{error, fmt, num::NonZeroU64, num::NonZeroU128};
 
 use opentelemetry::{
     Context, SpanId, TraceFlags, TraceId,
     trace::{SpanContext, TraceContextExt as _, TraceState, TracerProvider as _},
 };
-use opentelemetry_otlp::{Protocol, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::{
-    Resource,
-    metrics::{PeriodicReader, SdkMeterProvider},
-    trace::SdkTracerProvider,
-};
+use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, layer::SubscriberExt as _, registry::LookupSpan};
 
-use self::export::Exporter;
-pub use self::recorder::OtelRecorder;
-use crate::{
-    layers::{
-        BoxError,
-        trace::{Propagate, TraceContext},
-    },
-    transport::Transport,
+pub use self::{builder::OtelBuilder, recorder::OtelRecorder};
+use crate::layers::{
+    BoxError,
+    trace::{Propagate, TraceContext},
 };
 
 /// Exporters of spans and figures. See the [module docs](self).
@@ -75,11 +68,35 @@ pub struct Otel {
 
 impl Otel {
     /// Begins exporters.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::otel::Otel;
+    /// let otel = Otel::builder().service_name("shop").build()?;
+    /// assert!(otel.flush().is_ok(), "there is nothing to export yet");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> OtelBuilder {
         OtelBuilder::default()
     }
 
     /// A layer for `tracing-subscriber` that exports spans.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{layers::trace::Propagate, otel::Otel, sandbox::Sandbox};
+    /// use tracing_subscriber::layer::SubscriberExt;
+    ///
+    /// # let sandbox = Sandbox::start()?;
+    /// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
+    /// let subscriber = tracing_subscriber::registry().with(otel.layer());
+    /// tracing::subscriber::with_default(subscriber, || tracing::info_span!("shopping").in_scope(|| ()));
+    /// assert!(otel.flush().is_err(), "the sandbox is no collector");
+    /// assert_eq!(sandbox.requests()[0].path(), "/v1/traces");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
@@ -92,6 +109,18 @@ impl Otel {
     }
 
     /// A recorder for the `metrics` facade that exports figures.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{otel::Otel, sandbox::Sandbox};
+    /// # let sandbox = Sandbox::start()?;
+    /// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
+    /// metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
+    /// assert!(otel.flush().is_err(), "the sandbox is no collector");
+    /// assert_eq!(sandbox.requests()[0].path(), "/v1/metrics");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn recorder(&self) -> OtelRecorder {
         OtelRecorder::new(&self.meters)
@@ -100,6 +129,22 @@ impl Otel {
     /// The trace context of exported spans, for
     /// [`propagate_trace`](crate::Builder::propagate_trace). A trace that came in with a request is
     /// continued.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # use blossom::{layers::trace::Propagate, otel::Otel};
+    /// # // Nobody listens there.
+    /// # let otel = Otel::builder().endpoint("http://127.0.0.1:1").build()?;
+    /// let client = blossom::Blossom::builder()
+    ///     .base_url(sandbox.base_url())
+    ///     .propagate_trace(otel.propagate())
+    ///     .build()?;
+    /// assert!(otel.propagate().context(None).is_none(), "outside of all spans there is no trace");
+    /// # drop(client);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn propagate(&self) -> OtelContext {
         OtelContext(())
@@ -111,6 +156,17 @@ impl Otel {
     ///
     /// [`OtelError`] if there is a subscriber or a recorder already. Then add
     /// [`layer`](Self::layer) to that subscriber, and the rest by hand.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::otel::Otel;
+    /// # // Nobody listens there.
+    /// # let otel = Otel::builder().endpoint("http://127.0.0.1:1").build()?;
+    /// assert!(otel.install().is_ok());
+    /// assert!(otel.install().is_err(), "there is a subscriber already");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn install(&self) -> Result<(), OtelError> {
         let subscriber = tracing_subscriber::registry().with(self.layer());
         tracing::subscriber::set_global_default(subscriber)
@@ -124,6 +180,18 @@ impl Otel {
     /// # Errors
     ///
     /// [`OtelError`] if it cannot be delivered.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{otel::Otel, sandbox::Sandbox};
+    /// # let sandbox = Sandbox::start()?;
+    /// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
+    /// assert!(otel.flush().is_ok(), "there is nothing to export yet");
+    /// metrics::with_local_recorder(&otel.recorder(), || metrics::counter!("sold").increment(1));
+    /// assert!(otel.flush().is_err(), "the sandbox is no collector");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn flush(&self) -> Result<(), OtelError> {
         let spans = self.tracers.force_flush();
         let figures = self.meters.force_flush();
@@ -137,6 +205,17 @@ impl Otel {
     /// # Errors
     ///
     /// [`OtelError`] if it cannot be delivered, or was ended before.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::otel::Otel;
+    /// # // Nobody listens there.
+    /// # let otel = Otel::builder().endpoint("http://127.0.0.1:1").build()?;
+    /// assert!(otel.shutdown().is_ok());
+    /// assert!(otel.shutdown().is_err(), "it was ended before");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown(&self) -> Result<(), OtelError> {
         let spans = self.tracers.shutdown();
         let figures = self.meters.shutdown();
@@ -146,117 +225,19 @@ impl Otel {
     }
 }
 
-/// Settings of [`Otel`].
-#[derive(Debug)]
-#[must_use = "a builder does nothing until it is built"]
-pub struct OtelBuilder {
-    endpoint: String,
-    service_name: String,
-    interval: Duration,
-    timeout: Duration,
-    transport: Option<Transport>,
-}
-
-impl Default for OtelBuilder {
-    fn default() -> Self {
-        Self {
-            endpoint: "http://127.0.0.1:4318".to_owned(),
-            service_name: "blossom".to_owned(),
-            interval: Duration::from_secs(60),
-            timeout: Duration::from_secs(10),
-            transport: None,
-        }
-    }
-}
-
-impl OtelBuilder {
-    /// The collector's base URL, to which `/v1/traces` and `/v1/metrics` are added. Default:
-    /// `http://127.0.0.1:4318`, where collectors listen.
-    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint = endpoint.into();
-        self
-    }
-
-    /// `service.name` of all that is exported. Default: `blossom`.
-    pub fn service_name(mut self, service_name: impl Into<String>) -> Self {
-        self.service_name = service_name.into();
-        self
-    }
-
-    /// How often figures are exported. Default: 60 s.
-    pub const fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
-        self
-    }
-
-    /// How long one export may take. Default: 10 s.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Exports through `transport`: for a collector with a key, a certificate of its own, or plain
-    /// HTTP beyond this machine. Default: one that takes plain HTTP for loopback only.
-    pub fn transport(mut self, transport: Transport) -> Self {
-        self.transport = Some(transport);
-        self
-    }
-
-    /// Builds the exporters. Opens no connection.
-    ///
-    /// # Errors
-    ///
-    /// [`OtelError`] if the endpoint is no URL, or the machine gives no threads.
-    pub fn build(self) -> Result<Otel, OtelError> {
-        let wrong = |error: BoxError| OtelError::new("the exporters cannot be built", error);
-        let transport = match self.transport {
-            Some(transport) => transport,
-            None => Transport::builder()
-                .build()
-                .map_err(|error| wrong(error.into()))?,
-        };
-        let exporter = || Exporter::new(transport.clone(), self.timeout).map_err(wrong);
-        let base = self.endpoint.trim_end_matches('/');
-        if base.parse::<http::Uri>().is_err() {
-            // Not shown: it may hold a secret.
-            return Err(wrong("the endpoint is no URL".into()));
-        }
-        let spans = opentelemetry_otlp::SpanExporter::builder()
-            .with_http()
-            .with_http_client(exporter()?)
-            .with_protocol(Protocol::HttpBinary)
-            .with_timeout(self.timeout)
-            .with_endpoint(format!("{base}/v1/traces"))
-            .build()
-            .map_err(|error| wrong(error.into()))?;
-        let figures = opentelemetry_otlp::MetricExporter::builder()
-            .with_http()
-            .with_http_client(exporter()?)
-            .with_protocol(Protocol::HttpBinary)
-            .with_timeout(self.timeout)
-            .with_endpoint(format!("{base}/v1/metrics"))
-            .build()
-            .map_err(|error| wrong(error.into()))?;
-        let resource = Resource::builder_empty()
-            .with_service_name(self.service_name)
-            .build();
-        let reader = PeriodicReader::builder(figures)
-            .with_interval(self.interval)
-            .build();
-        Ok(Otel {
-            tracers: SdkTracerProvider::builder()
-                .with_batch_exporter(spans)
-                .with_resource(resource.clone())
-                .build(),
-            meters: SdkMeterProvider::builder()
-                .with_reader(reader)
-                .with_resource(resource)
-                .build(),
-        })
-    }
-}
-
 /// The trace context of exported spans. See [`Otel::propagate`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # // Nobody listens there.
+/// # let otel = Otel::builder().endpoint("http://127.0.0.1:1").build()?;
+/// use blossom::{layers::trace::Propagate, otel::{Otel, OtelContext}};
+///
+/// let context: OtelContext = otel.propagate();
+/// assert!(context.context(None).is_none(), "outside of all spans there is no trace");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct OtelContext(());
 
@@ -294,6 +275,18 @@ fn remote(incoming: TraceContext) -> Context {
 }
 
 /// What went wrong with exporters.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::error::Error;
+///
+/// use blossom::otel::{Otel, OtelError};
+///
+/// let error: OtelError = Otel::builder().endpoint("no URL").build().unwrap_err();
+/// assert_eq!(error.source().map(|source| source.to_string()).as_deref(), Some("the endpoint is no URL"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct OtelError {
     what: &'static str,

@@ -24,6 +24,20 @@ use crate::layers::metrics::{LEVELS, METRICS, Metric};
 ///
 /// Figures of this crate have the units and buckets that the conventions advise; those of others the
 /// unit that they are described with.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use blossom::{otel::{Otel, OtelRecorder}, sandbox::Sandbox};
+///
+/// let sandbox = Sandbox::start()?;
+/// let otel = Otel::builder().endpoint(sandbox.base_url()).build()?;
+/// let recorder: OtelRecorder = otel.recorder();
+/// metrics::with_local_recorder(&recorder, || metrics::counter!("sold").increment(1));
+/// assert!(otel.flush().is_err(), "the sandbox is no collector");
+/// assert_eq!(sandbox.requests()[0].path(), "/v1/metrics");
+/// # Ok(())
+/// # }
+/// ```
 pub struct OtelRecorder {
     meter: Meter,
     units: Mutex<HashMap<KeyName, Unit>>,

@@ -39,6 +39,18 @@ pub struct ClampMaxTokens {
 
 impl ClampMaxTokens {
     /// At most `limit` tokens. `u64::MAX` changes nothing.
+    ///
+    /// ```
+    /// use blossom::{Body, layers::estimate::clamp::ClampTokens, policy::ClampMaxTokens};
+    /// use http::Request;
+    ///
+    /// let mut request = Request::get("/text/Hi").body(Body::empty())?;
+    /// ClampMaxTokens::new(u64::MAX).clamp(&mut request);
+    /// assert_eq!(request.uri(), "/text/Hi");
+    /// ClampMaxTokens::new(500).clamp(&mut request);
+    /// assert_eq!(request.uri(), "/text/Hi?max_tokens=500");
+    /// # Ok::<_, http::Error>(())
+    /// ```
     #[must_use]
     pub const fn new(limit: u64) -> Self {
         Self { limit }

@@ -12,10 +12,12 @@ use crate::{layers::timeout::After, protocol};
 /// ```
 /// use std::time::Duration;
 ///
-/// use blossom::{layers::timeout::HeadTimeoutLayer, policy::HeadAfter};
+/// use blossom::{layers::timeout::{After, HeadTimeoutLayer}, policy::HeadAfter};
 ///
 /// let (stream, unary) = (Duration::from_secs(60), Duration::from_secs(300));
-/// let layer = HeadTimeoutLayer::new(HeadAfter::new(stream, unary));
+/// let after = HeadAfter::new(stream, unary);
+/// assert_eq!(after.after(&http::Request::new(())), unary);
+/// let layer = HeadTimeoutLayer::new(after);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadAfter {
@@ -25,6 +27,16 @@ pub struct HeadAfter {
 
 impl HeadAfter {
     /// Waits `stream` for the head of a stream, and `unary` for any other.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use blossom::{layers::timeout::After, policy::HeadAfter, protocol::{Endpoint, TextRequest}};
+    ///
+    /// let after = HeadAfter::new(Duration::from_secs(60), Duration::from_secs(300));
+    /// let request = TextRequest::new("Hi").stream(true).encode(&Endpoint::default())?;
+    /// assert_eq!(after.after(&request), Duration::from_secs(60));
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn new(stream: Duration, unary: Duration) -> Self {
         Self { stream, unary }

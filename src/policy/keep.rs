@@ -38,6 +38,18 @@ pub struct KeepAnswers {
 
 impl KeepAnswers {
     /// Keeps answers for `time_to_live`. Zero keeps none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use blossom::{layers::cache::{CachePolicy, Lifetime, Storage}, policy::KeepAnswers};
+    /// use http::Response;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// let (head, ()) = Response::builder().header("content-length", 5).body(())?.into_parts();
+    /// let storage = CachePolicy::<()>::reply(&KeepAnswers::new(hour), &head);
+    /// assert_eq!(storage, Storage::For(Lifetime::new(hour)));
+    /// # Ok::<_, http::Error>(())
+    /// ```
     #[must_use]
     pub const fn new(time_to_live: Duration) -> Self {
         Self { time_to_live }

@@ -33,6 +33,19 @@ use crate::{
 ///
 /// Everything else has no key and passes the cache by: lists of models, account data, and requests
 /// with state at the service (`store: true`, `previous_response_id`).
+///
+/// ```
+/// use blossom::{Body, Dialect, layers::types::KeyPolicy, policy::KeyRequest};
+/// use http::Request;
+///
+/// let policy = KeyRequest::new(Dialect::Gen);
+/// let key = |uri: &str| Ok::<_, http::Error>(policy.key(&Request::get(uri).body(Body::empty())?));
+/// assert!(key("/text/Hi")?.is_some());
+/// assert_eq!(key("/text/Hi?key=sk_mine")?, key("/text/Hi?key=sk_yours")?);
+/// assert_ne!(key("/text/Hi?seed=1")?, key("/text/Hi?seed=2")?);
+/// assert_eq!(key("/text/models")?, None);
+/// # Ok::<_, http::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct KeyRequest {
     canonical: CanonicalKey<OtherHeaders>,
@@ -81,6 +94,16 @@ fn says_nothing(name: &HeaderName) -> bool {
 
 impl KeyRequest {
     /// The policy for a service that speaks `dialect`: v1 has prompts at the root.
+    ///
+    /// ```
+    /// use blossom::{Body, Dialect, layers::types::KeyPolicy, policy::KeyRequest};
+    /// use http::Request;
+    ///
+    /// let request = Request::get("/Hi").body(Body::empty())?;
+    /// assert!(KeyRequest::new(Dialect::V1).key(&request).is_some());
+    /// assert!(KeyRequest::new(Dialect::Gen).key(&request).is_none());
+    /// # Ok::<_, http::Error>(())
+    /// ```
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
         let canonical = CanonicalKey::new()

@@ -17,6 +17,27 @@
 //! | [`ErrorType`](crate::layers::types::ErrorType) | [`NameError`]: the word for an error |
 //!
 //! [`Quotas`] are what an upstream lets through.
+//!
+//! A layer asks; each answer can be had without one:
+//!
+//! ```
+//! use blossom::{
+//!     Body, Dialect,
+//!     layers::types::{Describe, EstimateTokens, KeyPolicy},
+//!     policy::{DescribeRequest, EstimatePrompt, KeyRequest},
+//!     protocol::{ChatRequest, Endpoint},
+//! };
+//!
+//! let chat = ChatRequest::new(["What is a flower?"]).model("openai");
+//! let request = chat.encode(&Endpoint::default())?.map(Body::from);
+//!
+//! let estimate = EstimatePrompt::new().estimate(&request);
+//! assert_eq!(estimate.map(|estimate| estimate.prompt_tokens), Some(12));
+//! let described = DescribeRequest.describe(&request).ok_or("it is a call")?;
+//! assert_eq!(described.model.as_deref(), Some("openai"));
+//! assert!(KeyRequest::new(Dialect::Gen).key(&request).is_some());
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
 
 mod clamp;
 mod classify;

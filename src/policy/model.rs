@@ -31,6 +31,16 @@ pub struct ByModel {
 
 impl ByModel {
     /// The policy.
+    ///
+    /// ```
+    /// use blossom::{Body, layers::types::Partition, policy::ByModel};
+    /// use http::Request;
+    ///
+    /// let request = Request::get("https://a.example/text/Hi?model=openai").body(Body::empty())?;
+    /// let part = ByModel::new().partition(&request).ok_or("each has one")?;
+    /// assert_eq!(part.as_str(), "a.example openai");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()

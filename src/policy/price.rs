@@ -40,6 +40,13 @@ pub struct Rates {
 
 impl Rates {
     /// The price of a million tokens of the prompt, and of a million of the answer.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::{Nanos, Usage}, policy::Rates};
+    /// let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// assert_eq!(rates.cost(&Usage::new(1_000_000, 0)).to_string(), "0.150000000");
+    /// assert_eq!(rates.cost(&Usage::new(0, 1_000_000)).to_string(), "0.600000000");
+    /// ```
     #[must_use]
     pub const fn per_million(prompt: Nanos, completion: Nanos) -> Self {
         Self {
@@ -52,6 +59,16 @@ impl Rates {
 
     /// The price of a million tokens of the prompt that the upstream had in its own cache. Default: as
     /// the others.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::{Nanos, Usage}, policy::Rates};
+    /// # // 0.15 and 0.60 for a million.
+    /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// let mut usage = Usage::new(1_000_000, 0);
+    /// usage.cached_prompt_tokens = 1_000_000;
+    /// assert_eq!(rates.cost(&usage), Nanos(150_000_000));
+    /// assert_eq!(rates.cached_prompt(Nanos(75_000_000)).cost(&usage), Nanos(75_000_000));
+    /// ```
     #[must_use]
     pub const fn cached_prompt(mut self, price: Nanos) -> Self {
         self.cached_prompt = Some(price);
@@ -59,6 +76,16 @@ impl Rates {
     }
 
     /// The price of a million tokens of reasoning. Default: as the others of the answer.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::{Nanos, Usage}, policy::Rates};
+    /// # // 0.15 and 0.60 for a million.
+    /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// let mut usage = Usage::new(0, 1_000_000);
+    /// usage.reasoning_tokens = 500_000;
+    /// assert_eq!(rates.cost(&usage), Nanos(600_000_000));
+    /// assert_eq!(rates.reasoning(Nanos(200_000_000)).cost(&usage), Nanos(400_000_000));
+    /// ```
     #[must_use]
     pub const fn reasoning(mut self, price: Nanos) -> Self {
         self.reasoning = Some(price);
@@ -139,6 +166,11 @@ pub struct Prices {
 
 impl Prices {
     /// No prices yet.
+    ///
+    /// ```
+    /// # use blossom::policy::Prices;
+    /// assert!(Prices::new().is_empty());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -179,11 +211,35 @@ impl Prices {
     }
 
     /// Sets the rates of a model.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
+    /// # // 0.15 and 0.60 for a million.
+    /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// let mut prices = Prices::new();
+    /// prices.insert("small", rates);
+    /// assert_eq!(prices.rates("small"), Some(&rates));
+    /// ```
     pub fn insert(&mut self, model: &str, rates: Rates) {
         Arc::make_mut(&mut self.rates).insert(model.into(), rates);
     }
 
     /// The model that answers where a request names none, so that its calls have a quote.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
+    /// # // 0.15 and 0.60 for a million.
+    /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// use blossom::{Body, layers::types::QuoteCost};
+    ///
+    /// let mut prices = Prices::new();
+    /// prices.insert("small", rates);
+    /// let request = http::Request::get("/text/Hi?max_tokens=100").body(Body::empty())?;
+    /// let most = |prices: &Prices| prices.quote(&request)?.most;
+    /// assert_eq!(most(&prices), None);
+    /// assert!(most(&prices.default_model("small")) > Some(Nanos(60_000)));
+    /// # Ok::<_, http::Error>(())
+    /// ```
     #[must_use]
     pub fn default_model(mut self, model: &str) -> Self {
         self.default_model = Some(model.into());
@@ -191,18 +247,49 @@ impl Prices {
     }
 
     /// The rates of a model.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::{Nanos, Usage}, policy::{Prices, Rates}};
+    /// # // 0.15 and 0.60 for a million.
+    /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// let mut prices = Prices::new();
+    /// prices.insert("small", rates);
+    /// let cost = prices.rates("small").map(|rates| rates.cost(&Usage::new(1_000, 500)));
+    /// assert_eq!(cost, Some(Nanos(450_000)));
+    /// assert_eq!(prices.rates("large"), None);
+    /// ```
     #[must_use]
     pub fn rates(&self, model: &str) -> Option<&Rates> {
         self.rates.get(model)
     }
 
     /// How many names have a price.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
+    /// # // 0.15 and 0.60 for a million.
+    /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// let mut prices = Prices::new();
+    /// prices.insert("small", rates);
+    /// prices.insert("small", rates);
+    /// assert_eq!(prices.len(), 1);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.rates.len()
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::Nanos, policy::{Prices, Rates}};
+    /// # // 0.15 and 0.60 for a million.
+    /// # let rates = Rates::per_million(Nanos(150_000_000), Nanos(600_000_000));
+    /// let mut prices = Prices::default();
+    /// assert!(prices.is_empty());
+    /// prices.insert("small", rates);
+    /// assert!(!prices.is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rates.is_empty()
@@ -272,7 +359,7 @@ impl fmt::Debug for Prices {
 /// use blossom::policy::Prices;
 ///
 /// let error = Prices::from_json(r#"{"small": {"promptTextTokens": "cheap"}}"#).unwrap_err();
-/// println!("{error}");
+/// assert!(error.to_string().ends_with("promptTextTokens of small is no price: cheap"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidPrices {

@@ -29,6 +29,18 @@ pub struct Quotas {
 
 impl Quotas {
     /// Quotas of your own.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # use blossom::{Blossom, layers::limit::rate::Quota, policy::Quotas};
+    /// let quotas = Quotas::new([Quota::requests(60, Duration::from_secs(60))]);
+    /// let client = Blossom::builder().base_url("http://127.0.0.1:8080").quotas(quotas).build()?;
+    /// let limits = client.limits().ok_or("a stack of its own")?;
+    /// assert_eq!(limits.rate().available(None), [3]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(rates: impl IntoIterator<Item = Quota>) -> Self {
         Self {
@@ -43,6 +55,13 @@ impl Quotas {
     /// fact, and a rest of up to ten hours is saved up. So it cannot be counted here before it is
     /// spent; what the service says when it refuses is [heeded](Self::heed_replies). Beside that the edge
     /// takes 100 requests in 10 s.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom::{layers::limit::rate::Quota, policy::Quotas};
+    /// let edge = Quota::requests(100, Duration::from_secs(10));
+    /// assert_eq!(Quotas::publishable(), Quotas::new([edge]).heed_replies());
+    /// ```
     #[must_use]
     pub fn publishable() -> Self {
         Self::new([EDGE]).heed_replies()
@@ -52,6 +71,11 @@ impl Quotas {
     /// beside what the edge takes.
     ///
     /// A stream that is not read holds the one slot: read it, or drop it.
+    ///
+    /// ```
+    /// # use blossom::policy::Quotas;
+    /// assert_eq!(Quotas::unpaid(), Quotas::publishable().max_in_flight(1));
+    /// ```
     #[must_use]
     pub fn unpaid() -> Self {
         Self::new([EDGE]).max_in_flight(1).heed_replies()
@@ -59,6 +83,19 @@ impl Quotas {
 
     /// At most so many calls under way at once, to the end of their bodies. Default: as
     /// [`Builder::max_in_flight`](crate::Builder::max_in_flight) says.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # use blossom::{Blossom, policy::Quotas};
+    /// let quotas = Quotas::new([]).max_in_flight(1);
+    /// let client = Blossom::builder().base_url(sandbox.base_url()).quotas(quotas).build()?;
+    /// client.batch(["one", "two", "three"]).run().await;
+    /// assert_eq!(sandbox.max_in_flight(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn max_in_flight(mut self, max_in_flight: usize) -> Self {
         self.max_in_flight = Some(max_in_flight);
@@ -69,6 +106,19 @@ impl Quotas {
     ///
     /// Only calls for the model that was told so wait: another one may have room, and if not, the service
     /// says so to it as well. [`Limits::heeded`](crate::client::Limits::heeded) shows it.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Blossom, policy::Quotas};
+    /// let heeds = |quotas| {
+    ///     let client = Blossom::builder().base_url("http://127.0.0.1:8080").quotas(quotas).build()?;
+    ///     Ok::<_, blossom::Error>(client.limits().is_some_and(|limits| limits.heeded().is_some()))
+    /// };
+    /// assert!(!heeds(Quotas::new([]))?);
+    /// assert!(heeds(Quotas::new([]).heed_replies())?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn heed_replies(mut self) -> Self {
         self.learn = true;

@@ -35,12 +35,33 @@ pub struct RepeatSafely {
 
 impl RepeatSafely {
     /// For a service that bills each request.
+    ///
+    /// ```
+    /// # use blossom::{Body, layers::{retry::Repeat, types::{Attempt, Reply}}, policy::RepeatSafely};
+    /// # use http::Request;
+    /// let (policy, lost) = (RepeatSafely::new(), std::io::Error::other("the connection was lost"));
+    /// let get = Request::get("/text/Hi").body(Body::empty())?;
+    /// let post = Request::post("/v1/chat/completions").body(Body::from("{}"))?;
+    /// assert!(policy.may_repeat(Attempt::FIRST, &get, &Reply::failed(&lost)));
+    /// assert!(!policy.may_repeat(Attempt::FIRST, &post, &Reply::failed(&lost)), "it may be billed");
+    /// # Ok::<_, http::Error>(())
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { joins: false }
     }
 
     /// Whether the service joins a request to a running one with the same bytes. Default: no.
+    ///
+    /// ```
+    /// # use blossom::{Body, layers::{retry::Repeat, types::{Attempt, Reply}}, policy::RepeatSafely};
+    /// # use http::Request;
+    /// let lost = std::io::Error::other("the connection was lost");
+    /// let post = Request::post("/v1/chat/completions").body(Body::from("{}"))?;
+    /// let policy = RepeatSafely::new().joins(true);
+    /// assert!(policy.may_repeat(Attempt::FIRST, &post, &Reply::failed(&lost)));
+    /// # Ok::<_, http::Error>(())
+    /// ```
     #[must_use]
     pub const fn joins(mut self, joins: bool) -> Self {
         self.joins = joins;

@@ -69,6 +69,13 @@ pub struct ChatRequest {
 
 impl ChatRequest {
     /// A request with these messages.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new([Message::system("You are terse."), Message::user("Hi")]);
+    /// assert_eq!(serde_json::to_value(chat)?["messages"][1]["content"], "Hi");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn new<M: Into<Message>>(messages: impl IntoIterator<Item = M>) -> Self {
         Self {
@@ -78,51 +85,78 @@ impl ChatRequest {
     }
 
     setters! {
+        body of r#"ChatRequest::new(["Hi"])"#;
+
         /// The model or an alias of it.
-        model: impl Into<String>;
+        model: impl Into<String> = "openai" => "openai";
         /// How much chance there is: 0 to 2, in the v1 dialect to 3.
-        temperature: f64;
+        temperature: f64 = 0.2 => 0.2;
         /// Samples from the likeliest part of this mass, 0 to 1.
-        top_p: f64;
+        top_p: f64 = 0.9 => 0.9;
         /// Lowers the chance of what has been said, -2 to 2.
-        presence_penalty: f64;
+        presence_penalty: f64 = 0.5 => 0.5;
         /// Lowers the chance of what is said often, -2 to 2.
-        frequency_penalty: f64;
+        frequency_penalty: f64 = 0.5 => 0.5;
         /// Lowers the chance of repetitions, 0 to 2.
-        repetition_penalty: f64;
+        repetition_penalty: f64 = 1.1 => 1.1;
         /// The most tokens of the answer.
-        max_tokens: u64;
+        max_tokens: u64 = 200 => 200;
         /// The most tokens of the answer, reasoning included.
-        max_completion_tokens: u64;
+        max_completion_tokens: u64 = 500 => 500;
         /// Makes the answer repeatable, -1 to 2147483647.
-        seed: i64;
+        seed: i64 = 7 => 7;
         /// Ends the answer before any of these, one to four.
-        stop: impl Into<Stop>;
+        stop: impl Into<Stop> = ["seven", "eight"] => serde_json::json!(["seven", "eight"]);
         /// The form of the answer.
-        response_format: ResponseFormat;
+        response_format: ResponseFormat = ResponseFormat::json()
+            => serde_json::json!({"type": "json_object"});
         /// Whether the model may, must or must not call tools.
-        tool_choice: ToolChoice;
+        tool_choice: ToolChoice = ToolChoice::None => "none";
         /// Whether the model may ask for several calls at once.
-        parallel_tool_calls: bool;
+        parallel_tool_calls: bool = false => false;
         /// Voice and format of spoken answers.
-        audio: AudioOutput;
+        audio: AudioOutput = AudioOutput::new("nova", AudioFormat::Mp3)
+            => serde_json::json!({"voice": "nova", "format": "mp3"});
         /// The voice of spoken answers, where their format may be the service's choice.
-        voice: impl Into<String>;
+        voice: impl Into<String> = "nova" => "nova";
         /// How long a reasoning model thinks.
-        reasoning_effort: ReasoningEffort;
+        reasoning_effort: ReasoningEffort = ReasoningEffort::Low => "low";
         /// Asks for the likelihood of each token.
-        logprobs: bool;
+        logprobs: bool = true => true;
         /// How many likely tokens to tell for each, 20 at most.
-        top_logprobs: u32;
+        top_logprobs: u32 = 5 => 5;
         /// Who asks, for the service's own records.
-        user: impl Into<String>;
+        user: impl Into<String> = "user-7" => "user-7";
         /// How much a searching model reads.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let chat = ChatRequest::new(["News?"]).search_context(SearchContext::High);
+        /// let body = serde_json::to_value(chat)?;
+        /// assert_eq!(body["web_search_options"]["search_context_size"], "high");
+        /// # Ok::<_, serde_json::Error>(())
+        /// ```
         search_context: SearchContext;
         /// The name of the application, in the v1 dialect.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let chat = ChatRequest::new(["Hi"]).referrer("my-app");
+        /// assert!(chat.validate(Dialect::V1).is_ok());
+        /// assert!(chat.validate(Dialect::Gen).is_err(), "it would be lost");
+        /// ```
         referrer: impl Into<String>;
     }
 
     /// The messages, in the place of those so far.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Hi"]).model("openai").messages(["Hello"]);
+    /// let body = serde_json::to_value(chat)?;
+    /// assert_eq!(body["messages"], serde_json::json!([{"role": "user", "content": "Hello"}]));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn messages<M: Into<Message>>(mut self, messages: impl IntoIterator<Item = M>) -> Self {
         self.messages = messages.into_iter().map(Into::into).collect();
@@ -130,6 +164,13 @@ impl ChatRequest {
     }
 
     /// The tools that the model may ask to call, 128 at most.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Weather?"]).tools([Tool::function("weather")]);
+    /// assert_eq!(serde_json::to_value(chat)?["tools"][0]["function"]["name"], "weather");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn tools(mut self, tools: impl IntoIterator<Item = Tool>) -> Self {
         self.tools = tools.into_iter().collect();
@@ -137,6 +178,13 @@ impl ChatRequest {
     }
 
     /// What the answer may be made of.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Say hello"]).modalities([Modality::Text, Modality::Audio]);
+    /// assert_eq!(serde_json::to_value(chat)?["modalities"], serde_json::json!(["text", "audio"]));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn modalities(mut self, modalities: impl IntoIterator<Item = Modality>) -> Self {
         self.modalities = modalities.into_iter().collect();
@@ -144,6 +192,14 @@ impl ChatRequest {
     }
 
     /// Makes the token with this number likelier or less likely, -100 to 100.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Hi"]).logit_bias("1734", -100);
+    /// assert_eq!(serde_json::to_value(&chat)?["logit_bias"]["1734"], -100);
+    /// assert!(chat.logit_bias("hello", 5).validate(Dialect::Gen).is_err(), "no number of a token");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn logit_bias(mut self, token: impl Into<String>, bias: i64) -> Self {
         self.logit_bias.insert(token.into(), bias.into());
@@ -151,6 +207,13 @@ impl ChatRequest {
     }
 
     /// What the service filters.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Hi"]).safe(Safety::default().violence());
+    /// assert_eq!(serde_json::to_value(chat)?["safe"], "violence");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn safe(mut self, safe: Safety) -> Self {
         self.safe = safe;
@@ -158,6 +221,13 @@ impl ChatRequest {
     }
 
     /// Keeps the answer out of the public feed, in the v1 dialect.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Hi"]).private(true);
+    /// assert!(chat.validate(Dialect::V1).is_ok());
+    /// assert!(chat.validate(Dialect::Gen).is_err(), "it has no public feed");
+    /// ```
     #[must_use]
     pub const fn private(mut self, private: bool) -> Self {
         self.private = private;
@@ -165,6 +235,14 @@ impl ChatRequest {
     }
 
     /// Asks for a stream. Its usage is asked for with it.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let body = serde_json::to_value(ChatRequest::new(["Hi"]).stream(true))?;
+    /// assert_eq!(body["stream"], true);
+    /// assert_eq!(body["stream_options"]["include_usage"], true);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn stream(mut self, stream: bool) -> Self {
         self.stream = stream;
@@ -173,6 +251,13 @@ impl ChatRequest {
 
     /// Asks for the answer as plain text instead of JSON, which the enter dialect cannot give. An
     /// answer without text, as that of calls of tools, still comes as JSON, and speech as sound.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = ChatRequest::new(["Hi"]).plain(true).encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri().path(), "/text");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn plain(mut self, plain: bool) -> Self {
         self.plain = plain;
@@ -180,6 +265,13 @@ impl ChatRequest {
     }
 
     /// Whether a stream tells its usage at the end. On by default.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Hi"]).stream(true).include_usage(false);
+    /// assert_eq!(serde_json::to_value(chat)?["stream_options"]["include_usage"], false);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn include_usage(mut self, include_usage: bool) -> Self {
         self.include_usage = Some(include_usage);
@@ -189,6 +281,14 @@ impl ChatRequest {
     /// Adds a member that has no method here, for another service of this kind. One that has is
     /// refused, so that nothing is sent twice; so is any in the v1 and enter dialects, whose service
     /// drops what it does not know without a word.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Hi"]).extra("min_p", 0.1);
+    /// assert_eq!(serde_json::to_value(&chat)?["min_p"], 0.1);
+    /// assert!(chat.extra("model", "openai").validate(Dialect::Gen).is_err(), "it has a method");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
@@ -200,6 +300,14 @@ impl ChatRequest {
     /// # Errors
     ///
     /// [`Invalid`] names the first parameter that is out of its range.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Hi"]).temperature(2.5);
+    /// assert!(chat.validate(Dialect::V1).is_ok());
+    /// let invalid = chat.validate(Dialect::Gen).unwrap_err();
+    /// assert_eq!(invalid.to_string(), "temperature must be 0 to 2, not 2.5");
+    /// ```
     pub fn validate(&self, dialect: Dialect) -> Result<(), Invalid> {
         if self.messages.is_empty() {
             return Err(Invalid::new("messages", "must have at least one message"));
@@ -323,6 +431,14 @@ impl ChatRequest {
     /// # Errors
     ///
     /// [`Invalid`], as [`validate`](Self::validate), or if the body is larger than 20 MiB.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = ChatRequest::new(["Hi"]).model("openai").encode(&Endpoint::v1())?;
+    /// assert_eq!(http.uri(), "https://text.pollinations.ai/openai");
+    /// assert!(http.body().starts_with(br#"{"model":"openai","messages":["#));
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
         self.validate(endpoint.dialect())?;
         let accept = match (self.stream, self.plain) {

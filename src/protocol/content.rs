@@ -69,6 +69,7 @@ struct Sound {
 ///
 /// let file = FilePart::bytes("notes.txt", "hello")?.mime_type("text/plain");
 /// let message = Message::user_parts([Part::text("What is in it?"), Part::file(file)]);
+/// assert_eq!(serde_json::to_value(message)?["content"][1]["file"]["file_name"], "notes.txt");
 /// # Ok(())
 /// # }
 /// ```
@@ -92,6 +93,8 @@ pub struct FilePart {
 /// use blossom::protocol::{ImageDetail, Part};
 ///
 /// let part = Part::image_url("https://example.com/cat.jpg").detail(ImageDetail::Low);
+/// assert_eq!(serde_json::to_value(part)?["image_url"]["detail"], "low");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,6 +110,12 @@ pub enum ImageDetail {
 
 impl Part {
     /// A text.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let message = Message::user_parts([Part::text("What is this?")]);
+    /// assert_eq!(message.text(), "What is this?");
+    /// ```
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self(Kind::Text {
@@ -116,6 +125,13 @@ impl Part {
     }
 
     /// An image at an `https:`, `http:` or `data:image/...;base64,` URL.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = serde_json::to_value(Part::image_url("https://example.com/cat.png"))?;
+    /// assert_eq!(part["image_url"]["url"], "https://example.com/cat.png");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn image_url(url: impl Into<String>) -> Self {
         Self(Kind::ImageUrl {
@@ -129,6 +145,14 @@ impl Part {
     ///
     /// When the bytes are no PNG, JPEG, GIF, WebP, BMP, TIFF, AVIF or HEIC image, or more than
     /// [`MAX_MEDIA_BYTES`].
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = serde_json::to_value(Part::image_bytes(b"\x89PNG\r\n\x1a\n..")?)?;
+    /// assert_eq!(part["image_url"]["url"], "data:image/png;base64,iVBORw0KGgouLg==");
+    /// assert!(Part::image_bytes(b"%PDF-1.7").is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn image_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, Invalid> {
         let bytes = bytes.as_ref();
         check_size("image_url", bytes)?;
@@ -142,6 +166,13 @@ impl Part {
     }
 
     /// A video at a URL.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = serde_json::to_value(Part::video_url("https://example.com/cat.mp4"))?;
+    /// assert_eq!(part["video_url"]["url"], "https://example.com/cat.mp4");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn video_url(url: impl Into<String>) -> Self {
         Self(Kind::VideoUrl {
@@ -154,6 +185,14 @@ impl Part {
     /// # Errors
     ///
     /// When there is none, or more than [`MAX_MEDIA_BYTES`].
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = serde_json::to_value(Part::audio_bytes(b"RIFF..", AudioFormat::Wav)?)?;
+    /// assert_eq!(part["input_audio"]["format"], "wav");
+    /// assert!(Part::audio_bytes([], AudioFormat::Wav).is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn audio_bytes(bytes: impl AsRef<[u8]>, format: AudioFormat) -> Result<Self, Invalid> {
         let bytes = bytes.as_ref();
         check_size("input_audio", bytes)?;
@@ -165,18 +204,42 @@ impl Part {
     }
 
     /// A file.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = Part::file(FilePart::url("https://example.com/notes.txt").name("notes.txt"));
+    /// assert_eq!(serde_json::to_value(part)?["file"]["file_name"], "notes.txt");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn file(file: FilePart) -> Self {
         Self(Kind::File { file })
     }
 
     /// A part of another type, an object with a member `type`, which is sent as it is.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = Part::other(serde_json::json!({"type": "input_video", "data": "AAAA"}));
+    /// let chat = ChatRequest::new([Message::user("What is this?").part(part)]);
+    /// assert!(chat.validate(Dialect::Gen).is_ok());
+    /// ```
     #[must_use]
     pub fn other(part: impl Into<Value>) -> Self {
         Self(Kind::Other(part.into()))
     }
 
     /// How closely the model looks. For images; with another part the request is refused.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = Part::image_url("https://example.com/cat.png").detail(ImageDetail::Low);
+    /// assert_eq!(serde_json::to_value(part)?["image_url"]["detail"], "low");
+    ///
+    /// let chat = ChatRequest::new([Message::user_parts([Part::text("Hi").detail(ImageDetail::Low)])]);
+    /// assert!(chat.validate(Dialect::Gen).is_err());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn detail(mut self, detail: ImageDetail) -> Self {
         match &mut self.0 {
@@ -188,6 +251,13 @@ impl Part {
 
     /// The media type, where the URL does not tell. For images and videos; with another part the
     /// request is refused.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = Part::image_url("https://example.com/7f3a").mime_type("image/webp");
+    /// assert_eq!(serde_json::to_value(part)?["image_url"]["mime_type"], "image/webp");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
         match &mut self.0 {
@@ -201,6 +271,13 @@ impl Part {
 
     /// Marks the end of a prefix that the provider may keep in its prompt cache. For text; with
     /// another part the request is refused.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let part = Part::text("A long text that every request begins with").cache_prefix();
+    /// assert_eq!(serde_json::to_value(part)?["cache_control"]["type"], "ephemeral");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn cache_prefix(mut self) -> Self {
         match &mut self.0 {
@@ -211,6 +288,12 @@ impl Part {
     }
 
     /// The text of a text part.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Part::text("Hi").as_text(), Some("Hi"));
+    /// assert_eq!(Part::image_url("https://example.com/cat.png").as_text(), None);
+    /// ```
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match &self.0 {
@@ -276,6 +359,14 @@ impl FilePart {
     /// # Errors
     ///
     /// When it is empty, or has more than [`MAX_MEDIA_BYTES`].
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let file = serde_json::to_value(FilePart::bytes("cat.png", b"\x89PNG\r\n\x1a\n..")?)?;
+    /// assert_eq!((&file["file_name"], &file["mime_type"]), (&"cat.png".into(), &"image/png".into()));
+    /// assert!(FilePart::bytes("empty.txt", "").is_err());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bytes(name: impl Into<String>, bytes: impl AsRef<[u8]>) -> Result<Self, Invalid> {
         let bytes = bytes.as_ref();
         check_size("file", bytes)?;
@@ -289,6 +380,13 @@ impl FilePart {
     }
 
     /// A file that the service fetches.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let file = serde_json::to_value(FilePart::url("https://example.com/notes.txt"))?;
+    /// assert_eq!(file["file_url"], "https://example.com/notes.txt");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
         Self {
@@ -298,6 +396,13 @@ impl FilePart {
     }
 
     /// A file that the provider has already.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let file = serde_json::to_value(FilePart::id("file-7f3a"))?;
+    /// assert_eq!(file["file_id"], "file-7f3a");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn id(id: impl Into<String>) -> Self {
         Self {
@@ -307,6 +412,13 @@ impl FilePart {
     }
 
     /// The name of the file.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let file = serde_json::to_value(FilePart::id("file-7f3a").name("notes.txt"))?;
+    /// assert_eq!(file["file_name"], "notes.txt");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.file_name = Some(name.into());
@@ -314,6 +426,13 @@ impl FilePart {
     }
 
     /// The media type of the file.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let file = FilePart::bytes("notes.txt", "hello")?.mime_type("text/plain");
+    /// assert_eq!(serde_json::to_value(file)?["mime_type"], "text/plain");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
         self.mime_type = Some(mime_type.into());

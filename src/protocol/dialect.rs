@@ -40,6 +40,12 @@ pub enum Dialect {
 
 impl Dialect {
     /// The name in lower case: `v1`, `enter` or `gen`.
+    ///
+    /// ```
+    /// use blossom::Dialect;
+    ///
+    /// assert_eq!(Dialect::default().as_str(), "gen");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -47,12 +47,29 @@ impl Endpoint {
     /// [`InvalidEndpoint`] says what to change: user names and passwords, queries and fragments
     /// are refused, since keys go in headers only; so are hosts outside ASCII (write them in
     /// punycode, so that two spellings never mean two hosts), and `.` or `..` in the path.
+    ///
+    /// ```
+    /// # use blossom::{Dialect, Endpoint};
+    /// let endpoint = Endpoint::new(Dialect::Gen, "HTTPS://Example.com:443/ai/")?;
+    /// assert_eq!(endpoint.base(), "https://example.com/ai");
+    ///
+    /// let error = Endpoint::new(Dialect::Gen, "https://example.com/?key=sk_mine").unwrap_err();
+    /// assert!(error.to_string().contains("must not have a query"));
+    /// # Ok::<_, blossom::protocol::InvalidEndpoint>(())
+    /// ```
     pub fn new(dialect: Dialect, url: &str) -> Result<Self, InvalidEndpoint> {
         let base = Base::parse(url)?;
         Self::from_bases(dialect, &base, &base)
     }
 
     /// The two public hosts of the v1 dialect, for text and for images.
+    ///
+    /// ```
+    /// # use blossom::Endpoint;
+    /// let endpoint = Endpoint::v1();
+    /// assert_eq!(endpoint.base(), "https://text.pollinations.ai");
+    /// assert_eq!(endpoint.image_base(), "https://image.pollinations.ai");
+    /// ```
     #[must_use]
     pub fn v1() -> Self {
         Self {
@@ -66,6 +83,13 @@ impl Endpoint {
     }
 
     /// The public host of the enter dialect.
+    ///
+    /// ```
+    /// # use blossom::{Dialect, Endpoint};
+    /// let endpoint = Endpoint::enter();
+    /// assert_eq!(endpoint.base(), "https://enter.pollinations.ai/api");
+    /// assert_eq!(endpoint.dialect(), Dialect::Enter);
+    /// ```
     #[must_use]
     pub fn enter() -> Self {
         Self {
@@ -81,32 +105,65 @@ impl Endpoint {
     }
 
     /// The dialect spoken there.
+    ///
+    /// ```
+    /// # use blossom::{Dialect, Endpoint};
+    /// assert_eq!(Endpoint::default().dialect(), Dialect::Gen);
+    /// assert_eq!(Endpoint::v1().dialect(), Dialect::V1);
+    /// ```
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
     }
 
     /// The base URL, without a slash at the end; for [`Endpoint::v1`] that of the text host.
+    ///
+    /// ```
+    /// # use blossom::{Dialect, Endpoint};
+    /// let endpoint = Endpoint::new(Dialect::Gen, "http://127.0.0.1:8080/")?;
+    /// assert_eq!(endpoint.base(), "http://127.0.0.1:8080");
+    /// # Ok::<_, blossom::protocol::InvalidEndpoint>(())
+    /// ```
     #[must_use]
     pub fn base(&self) -> &str {
         &self.text
     }
 
     /// The base URL of images, which differs from [`base`](Self::base) for [`Endpoint::v1`] only.
+    ///
+    /// ```
+    /// # use blossom::Endpoint;
+    /// assert_eq!(Endpoint::default().image_base(), Endpoint::PUBLIC);
+    /// assert_eq!(Endpoint::v1().image_base(), "https://image.pollinations.ai");
+    /// ```
     #[must_use]
     pub fn image_base(&self) -> &str {
         &self.image
     }
 
     /// Whether requests are encrypted on the wire.
+    ///
+    /// ```
+    /// # use blossom::{Dialect, Endpoint};
+    /// assert!(Endpoint::default().is_https());
+    /// assert!(!Endpoint::new(Dialect::Gen, "http://127.0.0.1:8080")?.is_https());
+    /// # Ok::<_, blossom::protocol::InvalidEndpoint>(())
+    /// ```
     #[must_use]
     pub const fn is_https(&self) -> bool {
         self.https
     }
 
-    /// Whether requests stay on this machine: `localhost`, `127.0.0.0/8` or `::1`.
+    /// Whether requests stay on this machine: `localhost` and what is below it, `127.0.0.0/8` or `::1`.
     ///
     /// Decided by the name alone, nothing is resolved.
+    ///
+    /// ```
+    /// # use blossom::{Dialect, Endpoint};
+    /// assert!(Endpoint::new(Dialect::Gen, "http://localhost:8080")?.is_loopback());
+    /// assert!(!Endpoint::new(Dialect::Gen, "http://192.168.0.7:8080")?.is_loopback());
+    /// # Ok::<_, blossom::protocol::InvalidEndpoint>(())
+    /// ```
     #[must_use]
     pub const fn is_loopback(&self) -> bool {
         self.loopback

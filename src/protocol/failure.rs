@@ -40,6 +40,16 @@ pub struct Failure {
 }
 
 /// Who speaks like this.
+///
+/// ```
+/// use blossom::protocol::{Failure, Form};
+/// use http::{HeaderMap, StatusCode};
+///
+/// let decode = |body: &[u8]| Failure::decode(StatusCode::BAD_GATEWAY, &HeaderMap::new(), body);
+/// assert_eq!(decode(b"upstream is down").form(), Form::Plain);
+/// assert_eq!(decode(b"<html><title>502</title></html>").form(), Form::Edge);
+/// assert_eq!(decode(b"").form(), Form::Empty);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Form {
@@ -67,6 +77,15 @@ pub enum Form {
 
 impl Failure {
     /// Reads the answer of a status that is no success.
+    ///
+    /// ```
+    /// # use blossom::protocol::{Failure, Form};
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let body = br#"{"success": false, "error": {"code": "BAD_REQUEST", "message": "no such model"}}"#;
+    /// let failure = Failure::decode(StatusCode::BAD_REQUEST, &headers, body);
+    /// assert_eq!((failure.form(), failure.code()), (Form::Envelope, Some("BAD_REQUEST")));
+    /// ```
     #[must_use]
     pub fn decode(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let json = serde_json::from_slice::<Value>(body).ok();
@@ -238,48 +257,119 @@ impl Failure {
     }
 
     /// The status of the answer.
+    ///
+    /// ```
+    /// # use blossom::protocol::Failure;
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let failure = Failure::decode(StatusCode::BAD_GATEWAY, &headers, b"");
+    /// assert_eq!(failure.status(), StatusCode::BAD_GATEWAY);
+    /// ```
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The form it was told in.
+    ///
+    /// ```
+    /// # use blossom::protocol::{Failure, Form};
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let body = br#"{"error": {"message": "unknown model", "type": "invalid_request_error"}}"#;
+    /// let failure = Failure::decode(StatusCode::NOT_FOUND, &headers, body);
+    /// assert_eq!(failure.form(), Form::Provider);
+    /// ```
     #[must_use]
     pub const fn form(&self) -> Form {
         self.form
     }
 
     /// The code, such as `BAD_REQUEST` or `content_policy_violation`.
+    ///
+    /// ```
+    /// # use blossom::protocol::Failure;
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let body = br#"{"error": {"message": "no", "code": "content_policy_violation"}}"#;
+    /// let failure = Failure::decode(StatusCode::UNPROCESSABLE_ENTITY, &headers, body);
+    /// assert_eq!(failure.code(), Some("content_policy_violation"));
+    /// ```
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
     /// What it says, in one line of printable characters, without keys.
+    ///
+    /// ```
+    /// # use blossom::protocol::Failure;
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let failure = Failure::decode(StatusCode::BAD_GATEWAY, &headers, b"upstream\nis down");
+    /// assert_eq!(failure.message(), "upstream is down");
+    /// ```
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
     /// The true status of the provider, where the service hides it behind another.
+    ///
+    /// ```
+    /// # use blossom::protocol::Failure;
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let body = br#"{"success": false, "error": {"message": "no", "details": {"upstreamStatus": 429}}}"#;
+    /// let failure = Failure::decode(StatusCode::INTERNAL_SERVER_ERROR, &headers, body);
+    /// assert_eq!(failure.upstream_status(), Some(StatusCode::TOO_MANY_REQUESTS));
+    /// ```
     #[must_use]
     pub const fn upstream_status(&self) -> Option<StatusCode> {
         self.upstream_status
     }
 
     /// How long to wait before another try, by header or body. Not capped.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use blossom::protocol::Failure;
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let body = br#"{"error": "Rate limit exceeded", "retryAfterSeconds": 90}"#;
+    /// let failure = Failure::decode(StatusCode::TOO_MANY_REQUESTS, &headers, body);
+    /// assert_eq!(failure.retry_after(), Some(Duration::from_secs(90)));
+    /// ```
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
     /// The upstream's name for the request.
+    ///
+    /// ```
+    /// # use blossom::protocol::Failure;
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let body = br#"{"success": false, "error": {"message": "no", "requestId": "req-7f3a"}}"#;
+    /// let failure = Failure::decode(StatusCode::INTERNAL_SERVER_ERROR, &headers, body);
+    /// assert_eq!(failure.request_id(), Some("req-7f3a"));
+    /// ```
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
     /// The fields that are wrong, and what is wrong with them.
+    ///
+    /// ```
+    /// # use blossom::protocol::Failure;
+    /// # use http::{HeaderMap, StatusCode};
+    /// # let headers = HeaderMap::new();
+    /// let body = br#"{"error": {"message": "bad", "details": {"fieldErrors": {"width": ["too large"]}}}}"#;
+    /// let failure = Failure::decode(StatusCode::BAD_REQUEST, &headers, body);
+    /// assert_eq!(failure.field_errors(), [("width".to_owned(), "too large".to_owned())]);
+    /// ```
     #[must_use]
     pub fn field_errors(&self) -> &[(String, String)] {
         &self.field_errors

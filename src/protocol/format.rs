@@ -12,6 +12,8 @@ use super::{Invalid, invalid};
 ///     "type": "object",
 ///     "properties": { "title": { "type": "string" } },
 /// }));
+/// assert_eq!(serde_json::to_value(format)?["type"], "json_schema");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResponseFormat(Kind);
@@ -37,18 +39,39 @@ struct JsonSchema {
 
 impl ResponseFormat {
     /// Any text, which is the default.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(serde_json::to_value(ResponseFormat::text())?["type"], "text");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn text() -> Self {
         Self(Kind::Text)
     }
 
     /// A JSON object. Most models also want the word "JSON" in the prompt.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Name a flower, as JSON"]).response_format(ResponseFormat::json());
+    /// assert_eq!(serde_json::to_value(chat)?["response_format"]["type"], "json_object");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn json() -> Self {
         Self(Kind::JsonObject)
     }
 
     /// JSON that follows `schema`, whose `name` has 1 to 64 letters, digits, `_` and `-`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let schema = serde_json::json!({"type": "object", "properties": {"title": {"type": "string"}}});
+    /// let format = serde_json::to_value(ResponseFormat::json_schema("recipe", schema))?;
+    /// assert_eq!(format["json_schema"]["name"], "recipe");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn json_schema(name: impl Into<String>, schema: impl Into<Value>) -> Self {
         Self(Kind::JsonSchema(JsonSchema {
@@ -61,6 +84,14 @@ impl ResponseFormat {
 
     /// What the schema describes, for the model. Only for [`json_schema`](Self::json_schema): with
     /// another form the request is refused.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let schema = serde_json::json!({"type": "object", "properties": {"title": {"type": "string"}}});
+    /// let format = ResponseFormat::json_schema("recipe", schema).description("A dish and its title");
+    /// assert_eq!(serde_json::to_value(format)?["json_schema"]["description"], "A dish and its title");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         match &mut self.0 {
@@ -72,6 +103,17 @@ impl ResponseFormat {
 
     /// Whether the provider must enforce the schema. Only for [`json_schema`](Self::json_schema):
     /// with another form the request is refused.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let schema = serde_json::json!({"type": "object", "properties": {"title": {"type": "string"}}});
+    /// let format = ResponseFormat::json_schema("recipe", schema).strict(true);
+    /// assert_eq!(serde_json::to_value(format)?["json_schema"]["strict"], true);
+    ///
+    /// let chat = ChatRequest::new(["Hi"]).response_format(ResponseFormat::text().strict(true));
+    /// assert!(chat.validate(Dialect::Gen).is_err());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         match &mut self.0 {

@@ -68,10 +68,18 @@ pub struct ImageRequest {
     by_post: bool,
 }
 
-/// Writes the setters of switches, which are sent when they are on.
+/// Writes the setters of switches, which are sent when they are on; the docs show each by its name on
+/// the wire, in a dialect that has it.
 macro_rules! switches {
-    ($($(#[$doc:meta])* $name:ident: $wire:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $wire:literal in $endpoint:expr;)*) => {$(
         $(#[$doc])*
+        #[doc = concat!(
+            "\n\n```\n# use blossom::protocol::*;\n",
+            "let request = ImageRequest::new(\"a cat\").", stringify!($name), "(true);\n",
+            "let http = request.encode(&", stringify!($endpoint), ")?;\n",
+            "assert_eq!(http.uri().query(), Some(\"", $wire, "=true\"));\n",
+            "# Ok::<_, Invalid>(())\n```"
+        )]
         #[must_use]
         pub fn $name(self, on: bool) -> Self {
             self.switch($wire, on)
@@ -81,6 +89,13 @@ macro_rules! switches {
 
 impl ImageRequest {
     /// A request for an image of `prompt`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = ImageRequest::new("a cat").encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri().path(), "/image/a%20cat");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub fn new(prompt: impl Into<String>) -> Self {
         Self {
@@ -90,52 +105,102 @@ impl ImageRequest {
     }
 
     setters! {
+        query of r#"ImageRequest::new("a cat")"#;
+
         /// The model or an alias of it. Default: the service's.
-        model: impl Into<String>;
+        model: impl Into<String> = "flux" => "flux";
         /// How wide, in pixels, 1 or more. Default: 1,024.
-        width: u32;
+        width: u32 = 512 => "512";
         /// How high, in pixels, 1 or more. Default: 1,024.
-        height: u32;
+        height: u32 = 768 => "768";
         /// Makes the image repeatable, -1 to 2147483647; -1 leaves the choice to the service.
-        seed: i64;
+        seed: i64 = 7 => "7";
         /// How much work goes into it. Default: medium.
-        quality: Quality;
+        quality: Quality = Quality::High => "high";
         /// What must not be in the image.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let image = ImageRequest::new("a cat").negative_prompt("dogs");
+        /// assert_eq!(image.encode(&Endpoint::v1())?.uri().query(), Some("negative_prompt=dogs"));
+        /// assert!(image.encode(&Endpoint::default()).is_err(), "the gen dialect would lose it");
+        /// # Ok::<_, blossom::protocol::Invalid>(())
+        /// ```
         negative_prompt: impl Into<String>;
         /// How closely the model follows the prompt.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let image = ImageRequest::new("a cat").guidance_scale(7.5);
+        /// assert_eq!(image.encode(&Endpoint::v1())?.uri().query(), Some("guidance_scale=7.5"));
+        /// assert!(image.encode(&Endpoint::default()).is_err(), "the gen dialect would lose it");
+        /// # Ok::<_, blossom::protocol::Invalid>(())
+        /// ```
         guidance_scale: f64;
         /// How long a video is, in seconds, 1 to 120.
-        duration: u32;
+        duration: u32 = 8 => "8";
         /// The shape of a video.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let film = ImageRequest::new("a cat").model("veo").aspect_ratio(AspectRatio::Portrait);
+        /// let http = film.encode(&Endpoint::default())?;
+        /// assert_eq!(http.uri().query(), Some("model=veo&aspectRatio=9%3A16"));
+        /// # Ok::<_, blossom::protocol::Invalid>(())
+        /// ```
         aspect_ratio: AspectRatio;
         /// The size by its usual name. Only a `POST` carries it.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let http = ImageRequest::new("a cat").resolution(Resolution::K2).encode(&Endpoint::default())?;
+        /// assert_eq!(http.method(), "POST");
+        /// let body: serde_json::Value = serde_json::from_slice(http.body())?;
+        /// assert_eq!(body["resolution"], "2k");
+        /// # Ok::<_, Box<dyn std::error::Error>>(())
+        /// ```
         resolution: Resolution;
     }
 
     switches! {
         /// Lets a language model write a better prompt first. Default: off.
-        enhance: "enhance";
+        enhance: "enhance" in Endpoint::default();
         /// Leaves the background out. Default: off.
-        transparent: "transparent";
+        transparent: "transparent" in Endpoint::default();
         /// Leaves the service's mark out. Default: off.
-        nologo: "nologo";
+        nologo: "nologo" in Endpoint::v1();
         /// Keeps the image out of the public feed. Default: off.
-        private: "private";
+        private: "private" in Endpoint::v1();
         /// The same under its later name. Default: off.
-        nofeed: "nofeed";
+        nofeed: "nofeed" in Endpoint::v1();
         /// Gives a video its sound. Default: off.
-        audio: "audio";
+        audio: "audio" in Endpoint::default();
         /// Draws again what the service has in its own cache. Default: off.
-        no_cache: "no-cache";
+        no_cache: "no-cache" in Endpoint::default();
     }
 
     /// Width and height, in pixels, 1 or more each.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = ImageRequest::new("a cat").size(512, 768).encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri().query(), Some("width=512&height=768"));
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub fn size(self, width: u32, height: u32) -> Self {
         self.width(width).height(height)
     }
 
     /// An image at an `http` or `https` URL to begin from; may be called for several.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let image = ImageRequest::new("the same in blue").image("https://example.com/cat.png");
+    /// let http = image.encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri().query(), Some("image=https%3A%2F%2Fexample.com%2Fcat.png"));
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub fn image(mut self, url: impl Into<String>) -> Self {
         self.images.push(url.into());
@@ -143,6 +208,14 @@ impl ImageRequest {
     }
 
     /// What the service filters. The v1 and enter dialects know [`Safety::on`] only.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let image = ImageRequest::new("a cat").safe(Safety::default().violence());
+    /// assert_eq!(image.encode(&Endpoint::default())?.uri().query(), Some("safe=violence"));
+    /// assert!(image.encode(&Endpoint::v1()).is_err(), "it knows on and off only");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn safe(mut self, safe: Safety) -> Self {
         self.safe = safe;
@@ -151,6 +224,13 @@ impl ImageRequest {
 
     /// Sends the request as a `POST`, which keeps the prompt out of URLs and their logs. Only the gen
     /// dialect has it. Default: off.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = ImageRequest::new("a secret cat").by_post(true).encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri(), "https://gen.pollinations.ai/v1/images/generations");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn by_post(mut self, by_post: bool) -> Self {
         self.by_post = by_post;
@@ -171,6 +251,13 @@ impl ImageRequest {
     /// # Errors
     ///
     /// [`Invalid`] as [`encode`](Self::encode), and where the request cannot be a `GET`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let url = ImageRequest::new("a cat").seed(7).url(&Endpoint::default())?;
+    /// assert_eq!(url, "https://gen.pollinations.ai/image/a%20cat?seed=7");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     pub fn url(&self, endpoint: &Endpoint) -> Result<Uri, Invalid> {
         self.validate(endpoint.dialect())?;
         if let Some(why) = self.must_post() {
@@ -186,6 +273,15 @@ impl ImageRequest {
     ///
     /// [`Invalid`] names the parameter that is out of its range, or that this route of this dialect
     /// does not carry.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let image = ImageRequest::new("a cat").no_cache(true);
+    /// assert_eq!(image.encode(&Endpoint::default())?.method(), "GET");
+    /// let invalid = image.encode(&Endpoint::v1()).unwrap_err();
+    /// assert_eq!(invalid.parameter(), "no-cache");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
         self.validate(endpoint.dialect())?;
         if self.must_post().is_some() {

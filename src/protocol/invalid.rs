@@ -44,12 +44,26 @@ impl Invalid {
     }
 
     /// The name of the parameter, as it stands on the wire; nested ones as `messages[2].name`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new([Message::user("Hi").name("a name")]);
+    /// let invalid = chat.validate(Dialect::Gen).unwrap_err();
+    /// assert_eq!(invalid.parameter(), "messages[0].name");
+    /// ```
     #[must_use]
     pub fn parameter(&self) -> &str {
         &self.parameter
     }
 
     /// What is allowed and what was given.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new(["Hi"]).top_p(1.5);
+    /// let invalid = chat.validate(Dialect::Gen).unwrap_err();
+    /// assert_eq!(invalid.problem(), "must be 0 to 1, not 1.5");
+    /// ```
     #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem

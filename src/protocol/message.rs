@@ -66,24 +66,48 @@ enum Content {
 
 impl Message {
     /// Instructions that stand above the conversation.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Message::system("You are terse.").role(), Role::System);
+    /// ```
     #[must_use]
     pub fn system(text: impl Into<String>) -> Self {
         Self::new(Role::System, text.into())
     }
 
     /// Instructions, as newer models of `OpenAI` call them.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Message::developer("You are terse.").role(), Role::Developer);
+    /// ```
     #[must_use]
     pub fn developer(text: impl Into<String>) -> Self {
         Self::new(Role::Developer, text.into())
     }
 
     /// A message of the user.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let message = Message::user("Hi");
+    /// assert_eq!((message.role(), message.text()), (Role::User, "Hi"));
+    /// assert_eq!(message, Message::from("Hi"));
+    /// ```
     #[must_use]
     pub fn user(text: impl Into<String>) -> Self {
         Self::new(Role::User, text.into())
     }
 
     /// A message of the user made of parts only, for example of images.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let cat = Part::image_url("https://example.com/cat.png");
+    /// let message = Message::user_parts([Part::text("What is this?"), cat]);
+    /// assert_eq!(message.text(), "What is this?");
+    /// ```
     #[must_use]
     pub fn user_parts(parts: impl IntoIterator<Item = Part>) -> Self {
         let content = Content::Parts(parts.into_iter().collect());
@@ -94,12 +118,31 @@ impl Message {
     }
 
     /// An earlier answer of the model.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = ChatRequest::new([
+    ///     Message::user("Name a flower"),
+    ///     Message::assistant("Rose"),
+    ///     Message::user("Another one"),
+    /// ]);
+    /// assert_eq!(serde_json::to_value(chat)?["messages"][1]["role"], "assistant");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn assistant(text: impl Into<String>) -> Self {
         Self::new(Role::Assistant, text.into())
     }
 
     /// The result of the tool call with this id.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let call = ToolCall::new("call-1", "weather", r#"{"city": "Ulm"}"#);
+    /// let answer = Message::tool(call.id(), r#"{"degrees": 21}"#);
+    /// assert_eq!(serde_json::to_value(answer)?["tool_call_id"], "call-1");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn tool(call_id: impl Into<String>, result: impl Into<String>) -> Self {
         Self {
@@ -109,6 +152,12 @@ impl Message {
     }
 
     /// The result of the function `name`, for servers that know no tools yet.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let answer = Message::function("weather", r#"{"degrees": 21}"#);
+    /// assert_eq!(answer.role(), Role::Function);
+    /// ```
     #[must_use]
     pub fn function(name: impl Into<String>, result: impl Into<String>) -> Self {
         Self {
@@ -118,6 +167,14 @@ impl Message {
     }
 
     /// Appends a part; the text so far becomes the first one.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let message = Message::user("What is this?").part(Part::image_url("https://example.com/cat.png"));
+    /// let content = &serde_json::to_value(message)?["content"];
+    /// assert_eq!((&content[0]["type"], &content[1]["type"]), (&"text".into(), &"image_url".into()));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn part(mut self, part: Part) -> Self {
         let mut parts = match self.content.take() {
@@ -131,6 +188,15 @@ impl Message {
     }
 
     /// Calls that the model asked for in this message; an empty text becomes none.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let call = ToolCall::new("call-1", "weather", r#"{"city": "Ulm"}"#);
+    /// let message = serde_json::to_value(Message::assistant("").tool_calls([call]))?;
+    /// assert_eq!(message["tool_calls"][0]["function"]["name"], "weather");
+    /// assert!(message.get("content").is_none());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn tool_calls(mut self, calls: impl IntoIterator<Item = ToolCall>) -> Self {
         self.tool_calls = calls.into_iter().collect();
@@ -141,6 +207,13 @@ impl Message {
     }
 
     /// Tells participants of the same role apart: 1 to 64 letters, digits, `_` and `-`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let message = Message::user("I say so too").name("ada");
+    /// assert_eq!(serde_json::to_value(message)?["name"], "ada");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -148,6 +221,13 @@ impl Message {
     }
 
     /// Marks the end of a prefix that the provider may keep in its prompt cache.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let message = Message::system("A long text that every request begins with").cache_prefix();
+    /// assert_eq!(serde_json::to_value(message)?["cache_control"]["type"], "ephemeral");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn cache_prefix(mut self) -> Self {
         self.cache_control = Some(super::content::ephemeral());
@@ -155,12 +235,24 @@ impl Message {
     }
 
     /// Who speaks.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Message::tool("call-1", "21").role(), Role::Tool);
+    /// ```
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
     }
 
     /// The text, or the first part that is text; empty if there is none.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let cat = Part::image_url("https://example.com/cat.png");
+    /// assert_eq!(Message::user("What is this?").part(cat.clone()).text(), "What is this?");
+    /// assert_eq!(Message::user_parts([cat]).text(), "");
+    /// ```
     #[must_use]
     pub fn text(&self) -> &str {
         match &self.content {
@@ -174,6 +266,14 @@ impl Message {
     /// medium, and four for the message itself.
     ///
     /// Models count each in their own way; this is for limits that need not be exact.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let message = Message::user("What is this?");
+    /// assert_eq!(message.tokens(), 4 + 4);
+    /// let cat = Part::image_url("https://example.com/cat.png");
+    /// assert_eq!(message.part(cat).tokens(), 4 + 4 + 765);
+    /// ```
     #[must_use]
     pub fn tokens(&self) -> u64 {
         let bytes = |text: &str| text.len().div_ceil(4) as u64;

@@ -11,6 +11,18 @@
 //!
 //! Requests are checked when they are written: [`Invalid`] names the parameter and what it may be.
 //! Replies are read tolerantly: what is absent, null or of another shape is as good as absent.
+//!
+//! ```
+//! use blossom::protocol::{ChatReply, ChatRequest, Dialect, Endpoint};
+//!
+//! let endpoint = Endpoint::new(Dialect::Gen, "http://127.0.0.1:8080")?;
+//! let http = ChatRequest::new(["Hi"]).encode(&endpoint)?;
+//! assert_eq!(http.uri(), "http://127.0.0.1:8080/v1/chat/completions");
+//!
+//! let reply = ChatReply::decode(br#"{"choices": [{"message": {"content": "Hello"}}]}"#)?;
+//! assert_eq!(reply.content(), "Hello");
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
 
 mod accumulator;
 mod base64;
@@ -27,6 +39,7 @@ mod image;
 mod invalid;
 mod lenient;
 mod message;
+mod model;
 mod models;
 mod parameter;
 mod redact;
@@ -54,7 +67,8 @@ pub use self::{
     image::ImageRequest,
     invalid::Invalid,
     message::{Message, Role},
-    models::{Capability, Model, ModelKind, ModelList, ModelsRequest},
+    model::{Capability, Model},
+    models::{ModelKind, ModelList, ModelsRequest},
     parameter::{
         AspectRatio, AudioFormat, AudioOutput, Modality, Quality, ReasoningEffort, Resolution,
         Safety, SearchContext, Stop,

@@ -1,6 +1,6 @@
 //! Lists of models.
 
-use std::{cmp::Ordering, collections::BTreeMap, ops::Deref, slice, vec};
+use std::{cmp::Ordering, ops::Deref, slice, vec};
 
 use bytes::Bytes;
 use http::Request;
@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Dialect, Endpoint, Invalid, decimal,
+    Dialect, Endpoint, Invalid, Model,
     encode::{self, JSON, Url},
+    model::model,
 };
-use crate::layers::types::Nanos;
 
 /// A request for a list of models.
 ///
@@ -30,9 +30,12 @@ pub struct ModelsRequest {
 /// Which models a list is of.
 ///
 /// ```
-/// use blossom::protocol::{ModelKind, ModelsRequest};
+/// use blossom::protocol::{Endpoint, ModelKind, ModelsRequest};
 ///
-/// let request = ModelsRequest::new(ModelKind::Image);
+/// let path = |kind| Ok(ModelsRequest::new(kind).encode(&Endpoint::default())?.uri().path().to_owned());
+/// assert_eq!(path(ModelKind::Text)?, "/v1/models");
+/// assert_eq!(path(ModelKind::Image)?, "/image/models");
+/// # Ok::<_, blossom::protocol::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -48,6 +51,13 @@ pub enum ModelKind {
 
 impl ModelsRequest {
     /// A request for the models of this kind.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = ModelsRequest::new(ModelKind::Audio).encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri(), "https://gen.pollinations.ai/audio/models");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn new(kind: ModelKind) -> Self {
         Self { kind }
@@ -58,6 +68,14 @@ impl ModelsRequest {
     /// # Errors
     ///
     /// [`Invalid`] where the dialect has no list of this kind.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let voices = ModelsRequest::new(ModelKind::Audio);
+    /// assert_eq!(voices.encode(&Endpoint::default())?.method(), "GET");
+    /// assert!(voices.encode(&Endpoint::v1()).is_err(), "it has no such list");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
         let path = match (endpoint.dialect(), self.kind) {
             (Dialect::V1, ModelKind::Text | ModelKind::Image) => "/models",
@@ -76,237 +94,6 @@ impl ModelsRequest {
             ModelKind::Text | ModelKind::Audio => endpoint.base(),
         };
         Ok(encode::get(Url::new(base, path).build()?, JSON))
-    }
-}
-
-/// Something that a model can do.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = blossom::sandbox::Sandbox::start()?;
-/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
-/// use blossom::protocol::Capability;
-///
-/// let models = client.models().await?;
-/// println!("{} can call tools", models.iter().filter(|model| model.can(Capability::Tools)).count());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Capability {
-    /// Ask for tools to be called.
-    Tools,
-    /// Think before it answers.
-    Reasoning,
-    /// Search the web.
-    WebSearch,
-    /// Run code.
-    CodeExecution,
-    /// Look at images.
-    Vision,
-    /// Listen to sound.
-    Hearing,
-    /// Write text.
-    Text,
-    /// Draw images.
-    Images,
-    /// Speak, or make other sounds.
-    Speech,
-    /// Make videos.
-    Video,
-}
-
-/// A model of the service.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = blossom::sandbox::Sandbox::start()?;
-/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
-/// for model in client.models().await?.iter() {
-///     let price = model.price_per_million("completionTextTokens");
-///     println!("{}: {:?}, {} for a million", model.id(), model.title(), price.unwrap_or_default());
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Model {
-    id: String,
-    title: Option<String>,
-    description: Option<String>,
-    category: Option<String>,
-    aliases: Vec<String>,
-    input_modalities: Vec<String>,
-    output_modalities: Vec<String>,
-    capabilities: Vec<String>,
-    supported_parameters: Vec<String>,
-    supported_endpoints: Vec<String>,
-    voices: Vec<String>,
-    context_length: Option<u64>,
-    max_completion_tokens: Option<u64>,
-    requests_per_minute: Option<u64>,
-    paid_only: bool,
-    community: bool,
-    pricing: BTreeMap<String, String>,
-}
-
-impl Model {
-    /// The name to ask for it by.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// What people call it.
-    #[must_use]
-    pub fn title(&self) -> Option<&str> {
-        self.title.as_deref()
-    }
-
-    /// What it is.
-    #[must_use]
-    pub fn description(&self) -> Option<&str> {
-        self.description.as_deref()
-    }
-
-    /// What the service files it under.
-    #[must_use]
-    pub fn category(&self) -> Option<&str> {
-        self.category.as_deref()
-    }
-
-    /// Other names for it.
-    #[must_use]
-    pub fn aliases(&self) -> &[String] {
-        &self.aliases
-    }
-
-    /// What it takes, such as `text` and `image`.
-    #[must_use]
-    pub fn input_modalities(&self) -> &[String] {
-        &self.input_modalities
-    }
-
-    /// What it gives.
-    #[must_use]
-    pub fn output_modalities(&self) -> &[String] {
-        &self.output_modalities
-    }
-
-    /// What it can do in the service's words, such as `tool_calling`. See [`can`](Self::can).
-    #[must_use]
-    pub fn capabilities(&self) -> &[String] {
-        &self.capabilities
-    }
-
-    /// The parameters that it heeds, where the service tells.
-    #[must_use]
-    pub fn supported_parameters(&self) -> &[String] {
-        &self.supported_parameters
-    }
-
-    /// The routes that it answers on, where the service tells.
-    #[must_use]
-    pub fn supported_endpoints(&self) -> &[String] {
-        &self.supported_endpoints
-    }
-
-    /// The voices that it speaks with.
-    #[must_use]
-    pub fn voices(&self) -> &[String] {
-        &self.voices
-    }
-
-    /// How many tokens fit into a conversation.
-    #[must_use]
-    pub const fn context_length(&self) -> Option<u64> {
-        self.context_length
-    }
-
-    /// The most tokens of an answer.
-    #[must_use]
-    pub const fn max_completion_tokens(&self) -> Option<u64> {
-        self.max_completion_tokens
-    }
-
-    /// How many requests a minute each user may send, where the model has a limit of its own.
-    #[must_use]
-    pub const fn requests_per_minute(&self) -> Option<u64> {
-        self.requests_per_minute
-    }
-
-    /// Whether it wants a balance that was paid for.
-    #[must_use]
-    pub const fn is_paid_only(&self) -> bool {
-        self.paid_only
-    }
-
-    /// Whether it is run by a user of the service.
-    #[must_use]
-    pub const fn is_community(&self) -> bool {
-        self.community
-    }
-
-    /// The prices as the service writes them: decimal numbers by kind of unit, such as
-    /// `promptTextTokens`, and the `currency`.
-    #[must_use]
-    pub const fn pricing(&self) -> &BTreeMap<String, String> {
-        &self.pricing
-    }
-
-    /// The price of a million units of this kind, such as `promptTextTokens`, exact to a billionth of
-    /// the currency; `None` if there is none or it is no price.
-    ///
-    /// A million, because a single token costs less than a billionth can tell apart.
-    #[must_use]
-    pub fn price_per_million(&self, unit: &str) -> Option<Nanos> {
-        self.pricing
-            .get(unit)
-            .and_then(|price| decimal::per_million(price))
-            .map(Nanos)
-    }
-
-    /// Whether it can do this, as far as the service tells.
-    #[must_use]
-    pub fn can(&self, capability: Capability) -> bool {
-        let among = |list: &[String], word: &str| list.iter().any(|known| known == word);
-        let takes = |word: &str| among(&self.input_modalities, word);
-        let gives = |word: &str| among(&self.output_modalities, word);
-        let does = |word: &str| among(&self.capabilities, word);
-        match capability {
-            Capability::Tools => does("tool_calling") || does("tools"),
-            Capability::Reasoning => does("reasoning"),
-            Capability::WebSearch => does("web_search") || does("search"),
-            Capability::CodeExecution => does("code_execution"),
-            Capability::Vision => takes("image") || does("vision"),
-            Capability::Hearing => takes("audio"),
-            Capability::Text => gives("text"),
-            Capability::Images => gives("image"),
-            Capability::Speech => gives("audio"),
-            Capability::Video => gives("video"),
-        }
-    }
-
-    /// What a million units cost in all that the model counts: prompt and answer of text if it has
-    /// them, else the sum of what there is.
-    fn weight(&self) -> Option<u64> {
-        let text = ["promptTextTokens", "completionTextTokens"].map(|unit| self.price(unit));
-        match text {
-            [None, None] => {
-                let all = self.pricing.keys().filter_map(|unit| self.price(unit));
-                all.reduce(u64::saturating_add)
-            }
-            [prompt, completion] => {
-                Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0)))
-            }
-        }
-    }
-
-    fn price(&self, unit: &str) -> Option<u64> {
-        self.price_per_million(unit).map(|price| price.0)
     }
 }
 
@@ -359,6 +146,18 @@ impl ModelList {
     }
 
     /// The model with this id or alias.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let models = client.image().models().await?;
+    /// assert_eq!(models.find("gpt-image-1").map(|model| model.id()), Some("gptimage"));
+    /// assert!(models.find("no-such-model").is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Model> {
         let by_id = self.0.iter().find(|model| model.id == name);
@@ -369,6 +168,18 @@ impl ModelList {
     }
 
     /// The models, taken out.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut models = client.image().models().await?.into_vec();
+    /// models.sort_by(|a, b| a.id().cmp(b.id()));
+    /// assert_eq!(models[0].id(), "flux");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_vec(self) -> Vec<Model> {
         self.0
@@ -413,57 +224,10 @@ pub(crate) fn decode_models(body: &[u8]) -> Result<ModelList, serde_json::Error>
     Ok(ModelList(data.iter().filter_map(model).collect()))
 }
 
-/// One entry; one without a name is left out.
-fn model(entry: &Value) -> Option<Model> {
-    let text = |name: &str| entry[name].as_str().map(str::to_owned);
-    let texts = |name: &str| -> Vec<String> {
-        let all = entry[name].as_array().into_iter().flatten();
-        all.filter_map(|text| text.as_str().map(str::to_owned))
-            .collect()
-    };
-    if let Some(name) = entry.as_str() {
-        return Some(Model {
-            id: name.to_owned(),
-            ..Model::default()
-        });
-    }
-    let mut capabilities = texts("capabilities");
-    for (flag, capability) in [("tools", "tool_calling"), ("reasoning", "reasoning")] {
-        if entry[flag] == true && !capabilities.iter().any(|known| known == capability) {
-            capabilities.push(capability.to_owned());
-        }
-    }
-    let prices = entry["pricing"].as_object().into_iter().flatten();
-    Some(Model {
-        id: text("id").or_else(|| text("name"))?,
-        title: text("title"),
-        description: text("description"),
-        category: text("category"),
-        aliases: texts("aliases"),
-        input_modalities: texts("input_modalities"),
-        output_modalities: texts("output_modalities"),
-        capabilities,
-        supported_parameters: texts("supported_parameters"),
-        supported_endpoints: texts("supported_endpoints"),
-        voices: texts("voices"),
-        context_length: entry["context_length"].as_u64(),
-        max_completion_tokens: entry["max_completion_tokens"].as_u64(),
-        requests_per_minute: entry["per_user_rpm"].as_u64(),
-        paid_only: entry["paid_only"] == true,
-        community: entry["community"] == true,
-        pricing: prices
-            .filter_map(|(unit, price)| match price {
-                Value::String(price) => Some((unit.clone(), price.clone())),
-                Value::Number(price) => Some((unit.clone(), price.to_string())),
-                _ => None,
-            })
-            .collect(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{layers::types::Nanos, protocol::Capability};
 
     fn ids(json: &str) -> Vec<String> {
         let models = decode_models(json.as_bytes()).unwrap();

@@ -40,6 +40,11 @@ pub enum ReasoningEffort {
 
 impl ReasoningEffort {
     /// The word on the wire.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(ReasoningEffort::XHigh.as_str(), "xhigh");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,6 +71,8 @@ impl fmt::Display for ReasoningEffort {
 /// use blossom::protocol::{ChatRequest, Modality};
 ///
 /// let request = ChatRequest::new(["Say hello"]).modalities([Modality::Text, Modality::Audio]);
+/// assert_eq!(serde_json::to_value(request)?["modalities"][1], "audio");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,6 +90,8 @@ pub enum Modality {
 /// use blossom::protocol::{AudioFormat, AudioOutput};
 ///
 /// let output = AudioOutput::new("nova", AudioFormat::Mp3);
+/// assert_eq!(serde_json::to_value(output)?["format"], "mp3");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,6 +115,8 @@ pub enum AudioFormat {
 /// use blossom::protocol::{AudioFormat, AudioOutput, ChatRequest};
 ///
 /// let request = ChatRequest::new(["Say hello"]).audio(AudioOutput::new("nova", AudioFormat::Wav));
+/// assert_eq!(serde_json::to_value(request)?["audio"]["voice"], "nova");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct AudioOutput {
@@ -115,6 +126,13 @@ pub struct AudioOutput {
 
 impl AudioOutput {
     /// Sound in `voice`, for example `alloy` or `nova`, encoded as `format`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let audio = serde_json::to_value(AudioOutput::new("nova", AudioFormat::Pcm16))?;
+    /// assert_eq!(audio, serde_json::json!({"voice": "nova", "format": "pcm16"}));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn new(voice: impl Into<String>, format: AudioFormat) -> Self {
         Self {
@@ -130,6 +148,8 @@ impl AudioOutput {
 /// use blossom::protocol::{ChatRequest, SearchContext};
 ///
 /// let request = ChatRequest::new(["What is new?"]).search_context(SearchContext::Low);
+/// assert_eq!(serde_json::to_value(request)?["web_search_options"]["search_context_size"], "low");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -173,6 +193,11 @@ pub enum Quality {
 
 impl Quality {
     /// The word on the wire.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Quality::Hd.as_str(), "hd");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -193,9 +218,12 @@ impl fmt::Display for Quality {
 /// The shape of a video.
 ///
 /// ```
-/// use blossom::protocol::{AspectRatio, ImageRequest};
+/// use blossom::protocol::{AspectRatio, Endpoint, ImageRequest};
 ///
 /// let request = ImageRequest::new("a cat").aspect_ratio(AspectRatio::Landscape);
+/// let url = request.url(&Endpoint::default())?;
+/// assert_eq!(url.query(), Some("aspectRatio=16%3A9"));
+/// # Ok::<_, blossom::protocol::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -218,9 +246,12 @@ impl fmt::Display for AspectRatio {
 /// A size by its usual name.
 ///
 /// ```
-/// use blossom::protocol::{ImageRequest, Resolution};
+/// use blossom::protocol::{Endpoint, ImageRequest, Resolution};
 ///
 /// let request = ImageRequest::new("a cat").resolution(Resolution::K1);
+/// let http = request.encode(&Endpoint::default())?;
+/// assert!(http.body().ends_with(br#""resolution":"1k"}"#));
+/// # Ok::<_, blossom::protocol::Invalid>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
@@ -251,6 +282,8 @@ pub enum Resolution {
 /// use blossom::protocol::ChatRequest;
 ///
 /// let request = ChatRequest::new(["Count"]).stop(["seven", "eight"]);
+/// assert_eq!(serde_json::to_value(request)?["stop"][0], "seven");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -305,36 +338,66 @@ impl Safety {
     ];
 
     /// The service's own choice, which is privacy and secrets.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::on().to_string(), "true");
+    /// ```
     #[must_use]
     pub const fn on() -> Self {
         Self(1)
     }
 
     /// Also filter personal data.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::default().privacy().to_string(), "privacy");
+    /// ```
     #[must_use]
     pub const fn privacy(self) -> Self {
         Self(self.0 | 2)
     }
 
     /// Also filter keys and passwords.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::default().secrets().privacy().to_string(), "privacy,secrets");
+    /// ```
     #[must_use]
     pub const fn secrets(self) -> Self {
         Self(self.0 | 4)
     }
 
     /// Also filter sexual content.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::default().sexual().to_string(), "sexual");
+    /// ```
     #[must_use]
     pub const fn sexual(self) -> Self {
         Self(self.0 | 8)
     }
 
     /// Also filter violence.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::default().sexual().violence().to_string(), "sexual,violence");
+    /// ```
     #[must_use]
     pub const fn violence(self) -> Self {
         Self(self.0 | 16)
     }
 
     /// Also shield the model from prompt injection.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Safety::on().shield().to_string(), "true,shield");
+    /// ```
     #[must_use]
     pub const fn shield(self) -> Self {
         Self(self.0 | 32)

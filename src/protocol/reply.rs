@@ -85,6 +85,14 @@ impl ChatReply {
     /// # Errors
     ///
     /// The JSON cannot be read, is nested deeper than 128, or holds no message.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let reply = ChatReply::decode(br#"{"choices": [{"message": {"content": "Hello"}}]}"#)?;
+    /// assert_eq!(reply.content(), "Hello");
+    /// assert!(ChatReply::decode(br#"{"error": "no"}"#).is_err());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn decode(body: &[u8]) -> Result<Self, serde_json::Error> {
         use serde::de::Error as _;
 
@@ -128,60 +136,139 @@ impl ChatReply {
     }
 
     /// The text; empty with tool calls.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let reply = ChatReply::decode(br#"{"choices": [{"message": {"content": null}}]}"#)?;
+    /// assert_eq!(reply.content(), "");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn content(&self) -> &str {
         &self.content
     }
 
     /// The text, taken out.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let reply = ChatReply::decode(br#"{"choices": [{"message": {"content": "Hello"}}]}"#)?;
+    /// let text: String = reply.into_content();
+    /// assert_eq!(text, "Hello");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn into_content(self) -> String {
         self.content
     }
 
     /// What the model thought.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let message = r#"{"content": "63", "reasoning_content": "9 times 7"}"#;
+    /// let reply = ChatReply::decode(format!(r#"{{"choices": [{{"message": {message}}}]}}"#).as_bytes())?;
+    /// assert_eq!(reply.reasoning(), Some("9 times 7"));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn reasoning(&self) -> Option<&str> {
         self.reasoning.as_deref()
     }
 
     /// The tools that the model asks to call.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let call = r#"{"id": "call-1", "function": {"name": "weather", "arguments": "{}"}}"#;
+    /// let message = format!(r#"{{"content": null, "tool_calls": [{call}]}}"#);
+    /// let reply = ChatReply::decode(format!(r#"{{"choices": [{{"message": {message}}}]}}"#).as_bytes())?;
+    /// assert_eq!(reply.tool_calls()[0].name(), "weather");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
         &self.tool_calls
     }
 
     /// What the model says aloud.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let message = r#"{"audio": {"data": "AQID", "transcript": "Hello"}}"#;
+    /// let reply = ChatReply::decode(format!(r#"{{"choices": [{{"message": {message}}}]}}"#).as_bytes())?;
+    /// let audio = reply.audio().ok_or("it speaks")?;
+    /// assert_eq!((audio.bytes(), audio.transcript()), (&[1, 2, 3][..], "Hello"));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn audio(&self) -> Option<&ChatAudio> {
         self.audio.as_ref()
     }
 
     /// Why the generation ended.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::FinishReason, protocol::ChatReply};
+    /// let cut = br#"{"choices": [{"message": {"content": "Once"}, "finish_reason": "length"}]}"#;
+    /// assert_eq!(ChatReply::decode(cut)?.finish_reason(), Some(&FinishReason::Length));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn finish_reason(&self) -> Option<&FinishReason> {
         self.finish_reason.as_ref()
     }
 
     /// The tokens that were counted.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let reply = br#"{"choices": [{"message": {}}], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#;
+    /// assert_eq!(ChatReply::decode(reply)?.usage().map(|usage| usage.total_tokens), Some(15));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn usage(&self) -> Option<Usage> {
         self.usage
     }
 
     /// The model that answered.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let reply = ChatReply::decode(br#"{"model": "openai", "choices": [{"message": {}}]}"#)?;
+    /// assert_eq!(reply.model(), Some("openai"));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
 
     /// The sources of a model that searches.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// let reply = br#"{"choices": [{"message": {}}], "citations": ["https://example.com/a"]}"#;
+    /// assert_eq!(ChatReply::decode(reply)?.citations(), ["https://example.com/a"]);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn citations(&self) -> &[String] {
         &self.citations
     }
 
     /// The reply as the only piece of a stream.
+    ///
+    /// ```
+    /// use blossom::protocol::{Accumulator, ChatReply};
+    ///
+    /// let reply = ChatReply::decode(br#"{"choices": [{"message": {"content": "Hello"}}]}"#)?;
+    /// let mut all = Accumulator::default();
+    /// all.push(&reply.to_delta());
+    /// assert_eq!((all.content(), all.is_complete()), ("Hello", true));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn to_delta(&self) -> Delta {
         Delta::whole(self)

@@ -13,6 +13,24 @@ use super::{
 /// Sound inside a chat's answer: bytes in the format that was asked for, and what is said.
 ///
 /// A stream gives it piece by piece; the pieces join by themselves. `Debug` tells how much it is.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::{AudioFormat, AudioOutput, ChatAudio, Modality};
+///
+/// let chat = client.text().chat(["Say hello"]).request(|chat| {
+///     let audio = AudioOutput::new("nova", AudioFormat::Wav);
+///     chat.model("openai-audio").modalities([Modality::Text, Modality::Audio]).audio(audio)
+/// });
+/// let answer = chat.await?;
+/// let audio: &ChatAudio = answer.audio().ok_or("it speaks")?;
+/// assert!(audio.bytes().starts_with(b"RIFF"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatAudio {
     id: String,
@@ -57,24 +75,68 @@ impl ChatAudio {
     }
 
     /// The id by which a later message may refer to it; empty if the service gave none.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// # let reply = |audio: &str| {
+    /// #     let reply = format!(r#"{{"choices": [{{"message": {{"audio": {audio}}}}}]}}"#);
+    /// #     ChatReply::decode(reply.as_bytes())
+    /// # };
+    /// let reply = reply(r#"{"id": "audio-7f3a", "data": "AQID"}"#)?;
+    /// assert_eq!(reply.audio().map(|audio| audio.id()), Some("audio-7f3a"));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// The sound, in the format that was asked for.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// # let reply = |audio: &str| {
+    /// #     let reply = format!(r#"{{"choices": [{{"message": {{"audio": {audio}}}}}]}}"#);
+    /// #     ChatReply::decode(reply.as_bytes())
+    /// # };
+    /// let reply = reply(r#"{"data": "AQID"}"#)?;
+    /// assert_eq!(reply.audio().map(|audio| audio.bytes()), Some(&[1, 2, 3][..]));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes.0
     }
 
     /// What is said.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// # let reply = |audio: &str| {
+    /// #     let reply = format!(r#"{{"choices": [{{"message": {{"audio": {audio}}}}}]}}"#);
+    /// #     ChatReply::decode(reply.as_bytes())
+    /// # };
+    /// let reply = reply(r#"{"data": "AQID", "transcript": "Hello"}"#)?;
+    /// assert_eq!(reply.audio().map(|audio| audio.transcript()), Some("Hello"));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn transcript(&self) -> &str {
         &self.transcript
     }
 
     /// Until when the service knows the id, in seconds since 1970.
+    ///
+    /// ```
+    /// # use blossom::protocol::ChatReply;
+    /// # let reply = |audio: &str| {
+    /// #     let reply = format!(r#"{{"choices": [{{"message": {{"audio": {audio}}}}}]}}"#);
+    /// #     ChatReply::decode(reply.as_bytes())
+    /// # };
+    /// let reply = reply(r#"{"data": "AQID", "expires_at": 1795469939}"#)?;
+    /// assert_eq!(reply.audio().and_then(|audio| audio.expires_at()), Some(1_795_469_939));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub const fn expires_at(&self) -> Option<u64> {
         self.expires_at

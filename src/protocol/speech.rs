@@ -106,6 +106,11 @@ pub enum SpeechFormat {
 
 impl SpeechFormat {
     /// The word on the wire, which is also the usual ending of a file's name.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(format!("hello.{}", SpeechFormat::Opus.as_str()), "hello.opus");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -127,6 +132,14 @@ impl fmt::Display for SpeechFormat {
 
 impl SpeechRequest {
     /// A request to speak `text`, 1 to 10,000 characters.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = SpeechRequest::new("Hello").encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri(), "https://gen.pollinations.ai/v1/audio/speech");
+    /// assert_eq!(http.body(), r#"{"input":"Hello"}"#);
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self {
@@ -136,33 +149,56 @@ impl SpeechRequest {
     }
 
     setters! {
+        body of r#"SpeechRequest::new("Hello")"#;
+
         /// The model or an alias of it. Default: the service's; in the v1 dialect `openai-audio`.
-        model: impl Into<String>;
+        model: impl Into<String> = "openai-audio" => "openai-audio";
         /// The voice, such as `alloy`, `echo`, `fable`, `onyx`, `nova` or `shimmer`. Default: `alloy`.
-        voice: impl Into<String>;
+        voice: impl Into<String> = "nova" => "nova";
         /// How it is encoded. Default: MP3.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let body = serde_json::to_value(SpeechRequest::new("Hello").format(SpeechFormat::Wav))?;
+        /// assert_eq!(body["response_format"], "wav");
+        /// # Ok::<_, serde_json::Error>(())
+        /// ```
         format: SpeechFormat;
         /// How to speak: mood, pace, accent.
-        instructions: impl Into<String>;
+        instructions: impl Into<String> = "slowly, in a low voice" => "slowly, in a low voice";
         /// What must not be heard. For models that make music.
-        negative_prompt: impl Into<String>;
+        negative_prompt: impl Into<String> = "drums" => "drums";
         /// How long the sound is, in seconds, 0.5 to 300. For models that make music.
-        duration: f64;
+        duration: f64 = 12.5 => 12.5;
         /// The same for other models, 1 to 380.
-        seconds: f64;
+        seconds: f64 = 30.0 => 30.0;
         /// How many steps the model takes, 1 to 100. For models that make music.
-        steps: u32;
+        steps: u32 = 50 => 50;
         /// Whether music is without song.
-        instrumental: bool;
+        instrumental: bool = true => true;
         /// Whether the sound can be played again and again without a seam.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let body = serde_json::to_value(SpeechRequest::new("rain on a roof").looped(true))?;
+        /// assert_eq!(body["loop"], true);
+        /// # Ok::<_, serde_json::Error>(())
+        /// ```
         looped: bool;
         /// How closely the model follows the text, 0 to 1. For models that make sounds.
-        prompt_influence: f64;
+        prompt_influence: f64 = 0.5 => 0.5;
         /// Makes the sound repeatable, -1 to 4294967295; in the v1 dialect to 2147483647.
-        seed: i64;
+        seed: i64 = 7 => 7;
     }
 
     /// What the service filters.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let speech = SpeechRequest::new("Hello").safe(Safety::default().violence());
+    /// assert_eq!(serde_json::to_value(speech)?["safe"], "violence");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn safe(mut self, safe: Safety) -> Self {
         self.safe = (!safe.is_empty()).then_some(safe);
@@ -196,6 +232,15 @@ impl SpeechRequest {
     ///
     /// [`Invalid`] names the parameter that is out of its range, or that the dialect does not carry;
     /// in the enter dialect always.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let speech = SpeechRequest::new("Hello").instructions("slowly");
+    /// assert_eq!(speech.encode(&Endpoint::default())?.method(), "POST");
+    /// assert!(speech.encode(&Endpoint::v1()).is_err(), "it would lose the instructions");
+    /// assert!(speech.encode(&Endpoint::enter()).is_err(), "it has no speech");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
         self.validate(endpoint.dialect())?;
         match endpoint.dialect() {

@@ -113,6 +113,14 @@ impl StreamEvent {
     ///
     /// [`StreamDecoder`](super::StreamDecoder) does the same for the events of one stream, several
     /// times faster.
+    ///
+    /// ```
+    /// use blossom::protocol::StreamEvent;
+    ///
+    /// assert!(matches!(StreamEvent::decode("[DONE]"), StreamEvent::Done));
+    /// assert!(matches!(StreamEvent::decode("ping"), StreamEvent::Ignored));
+    /// assert!(matches!(StreamEvent::decode(r#"{"choices": [{"del"#), StreamEvent::Broken));
+    /// ```
     #[must_use]
     pub fn decode(data: &str) -> Self {
         Self::decode_noting(data.trim_ascii(), |_, _| {})
@@ -290,18 +298,49 @@ impl Delta {
     }
 
     /// The text of this piece; may be empty.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// let delta = delta(r#"{"choices": [{"delta": {"content": "Hel"}}]}"#);
+    /// assert_eq!((delta.content(), delta.to_string()), ("Hel", "Hel".to_owned()));
+    /// ```
     #[must_use]
     pub fn content(&self) -> &str {
         &self.content
     }
 
     /// What the model thought.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// let delta = delta(r#"{"choices": [{"delta": {"reasoning_content": "Let me see"}}]}"#);
+    /// assert_eq!((delta.reasoning(), delta.content()), (Some("Let me see"), ""));
+    /// ```
     #[must_use]
     pub fn reasoning(&self) -> Option<&str> {
         self.reasoning.as_deref()
     }
 
     /// Pieces of calls of tools.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// let call = r#"{"index": 0, "id": "call-1", "function": {"name": "weather"}}"#;
+    /// let delta = delta(&format!(r#"{{"choices": [{{"delta": {{"tool_calls": [{call}]}}}}]}}"#));
+    /// assert_eq!(delta.tool_calls()[0].name(), "weather");
+    /// ```
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCallDelta] {
         &self.tool_calls
@@ -326,12 +365,32 @@ impl Delta {
     }
 
     /// A piece of what the model says aloud.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// let delta = delta(r#"{"choices": [{"delta": {"audio": {"data": "AQID"}}}]}"#);
+    /// assert_eq!(delta.audio().map(|audio| audio.bytes()), Some(&[1, 2, 3][..]));
+    /// ```
     #[must_use]
     pub const fn audio(&self) -> Option<&ChatAudio> {
         self.audio.as_ref()
     }
 
     /// Whether it holds no piece of the answer itself, as the first and the last chunk do.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// assert!(delta(r#"{"choices": [{"delta": {"role": "assistant"}}]}"#).is_empty());
+    /// assert!(!delta(r#"{"choices": [{"delta": {"content": "Hel"}}]}"#).is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.content.is_empty()
@@ -348,6 +407,24 @@ impl fmt::Display for Delta {
 }
 
 /// A piece of the call of a tool.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::protocol::{Tool, ToolCallDelta};
+///
+/// let call = client.text().chat(["Weather in Ulm?"]).tools([Tool::function("weather")]);
+/// let mut stream = call.stream().await?;
+/// let mut arguments = String::new();
+/// while let Some(delta) = stream.next().await {
+///     arguments.extend(delta?.tool_calls().iter().map(ToolCallDelta::arguments));
+/// }
+/// assert!(arguments.starts_with('{') && arguments.ends_with('}'));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolCallDelta {
     pub(super) index: Option<usize>,
@@ -358,24 +435,77 @@ pub struct ToolCallDelta {
 
 impl ToolCallDelta {
     /// Which call it belongs to.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// # let delta = |function: &str| {
+    /// #     let call = format!(r#"{{"index": 0, "id": "call-1", "function": {function}}}"#);
+    /// #     delta(&format!(r#"{{"choices": [{{"delta": {{"tool_calls": [{call}]}}}}]}}"#))
+    /// # };
+    /// assert_eq!(delta(r#"{"name": "weather"}"#).tool_calls()[0].index(), Some(0));
+    /// ```
     #[must_use]
     pub const fn index(&self) -> Option<usize> {
         self.index
     }
 
     /// The id of the call; only in the first piece.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// # let delta = |function: &str| {
+    /// #     let call = format!(r#"{{"index": 0, "id": "call-1", "function": {function}}}"#);
+    /// #     delta(&format!(r#"{{"choices": [{{"delta": {{"tool_calls": [{call}]}}}}]}}"#))
+    /// # };
+    /// assert_eq!(delta(r#"{"name": "weather"}"#).tool_calls()[0].id(), "call-1");
+    /// ```
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// The name of the tool; only in the first piece.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// # let delta = |function: &str| {
+    /// #     let call = format!(r#"{{"index": 0, "id": "call-1", "function": {function}}}"#);
+    /// #     delta(&format!(r#"{{"choices": [{{"delta": {{"tool_calls": [{call}]}}}}]}}"#))
+    /// # };
+    /// assert_eq!(delta(r#"{"name": "weather"}"#).tool_calls()[0].name(), "weather");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// A piece of the arguments' JSON text.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// # let delta = |data: &str| match StreamEvent::decode(data) {
+    /// #     StreamEvent::Delta(delta) => delta,
+    /// #     other => unreachable!("{other:?}"),
+    /// # };
+    /// # let delta = |function: &str| {
+    /// #     let call = format!(r#"{{"index": 0, "id": "call-1", "function": {function}}}"#);
+    /// #     delta(&format!(r#"{{"choices": [{{"delta": {{"tool_calls": [{call}]}}}}]}}"#))
+    /// # };
+    /// let delta = delta(r#"{"arguments": "{\"city\": "}"#);
+    /// assert_eq!(delta.tool_calls()[0].arguments(), r#"{"city": "#);
+    /// ```
     #[must_use]
     pub fn arguments(&self) -> &str {
         &self.arguments

@@ -34,6 +34,15 @@ const MAX_MISSES: u8 = 8;
 
 impl StreamDecoder {
     /// Reads the data of the next event.
+    ///
+    /// ```
+    /// use blossom::protocol::{StreamDecoder, StreamEvent};
+    ///
+    /// let mut decoder = StreamDecoder::default();
+    /// let chunk = r#"{"choices":[{"delta":{"content":"Hel"}}]}"#;
+    /// assert!(matches!(decoder.decode(chunk), StreamEvent::Delta(delta) if delta.content() == "Hel"));
+    /// assert!(matches!(decoder.decode("[DONE]"), StreamEvent::Done));
+    /// ```
     #[must_use]
     pub fn decode(&mut self, data: &str) -> StreamEvent {
         let data = data.trim_ascii();

@@ -47,6 +47,13 @@ pub struct TextRequest {
 
 impl TextRequest {
     /// A request for the answer to `prompt`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = TextRequest::new("What is Rust?").encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri().path(), "/text/What%20is%20Rust%3F");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub fn new(prompt: impl Into<String>) -> Self {
         Self {
@@ -56,35 +63,52 @@ impl TextRequest {
     }
 
     setters! {
+        query of r#"TextRequest::new("Hi")"#;
+
         /// The model or an alias of it.
-        model: impl Into<String>;
+        model: impl Into<String> = "openai" => "openai";
         /// A system message.
-        system: impl Into<String>;
+        system: impl Into<String> = "Be terse." => "Be%20terse.";
         /// How much chance there is: 0 to 2, in the v1 dialect to 3.
-        temperature: f64;
+        temperature: f64 = 0.2 => "0.2";
         /// Samples from the likeliest part of this mass, 0 to 1.
-        top_p: f64;
+        top_p: f64 = 0.9 => "0.9";
         /// Lowers the chance of what has been said, -2 to 2.
-        presence_penalty: f64;
+        presence_penalty: f64 = 0.5 => "0.5";
         /// Lowers the chance of what is said often, -2 to 2.
-        frequency_penalty: f64;
+        frequency_penalty: f64 = 0.5 => "0.5";
         /// Lowers the chance of repetitions, 0 to 2.
-        repetition_penalty: f64;
+        repetition_penalty: f64 = 1.1 => "1.1";
         /// The most tokens of the answer.
-        max_tokens: u64;
+        max_tokens: u64 = 200 => "200";
         /// The most tokens of the answer, reasoning included.
-        max_completion_tokens: u64;
+        max_completion_tokens: u64 = 500 => "500";
         /// Makes the answer repeatable, -1 to 2147483647. The service takes 0 if none is sent.
-        seed: i64;
+        seed: i64 = 7 => "7";
         /// How long a reasoning model thinks.
-        reasoning_effort: ReasoningEffort;
+        reasoning_effort: ReasoningEffort = ReasoningEffort::Low => "low";
         /// The voice of a model that speaks its answer.
-        voice: impl Into<String>;
+        voice: impl Into<String> = "nova" => "nova";
         /// The name of the application, in the v1 dialect.
+        ///
+        /// ```
+        /// # use blossom::protocol::*;
+        /// let text = TextRequest::new("Hi").referrer("my-app");
+        /// assert_eq!(text.encode(&Endpoint::v1())?.uri().query(), Some("referrer=my-app"));
+        /// assert!(text.encode(&Endpoint::default()).is_err(), "the gen dialect would lose it");
+        /// # Ok::<_, blossom::protocol::Invalid>(())
+        /// ```
         referrer: impl Into<String>;
     }
 
     /// Asks for a JSON object as the answer's text.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = TextRequest::new("Name a flower, as JSON").json(true).encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri().query(), Some("json=true"));
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn json(mut self, json: bool) -> Self {
         self.json = json;
@@ -92,6 +116,14 @@ impl TextRequest {
     }
 
     /// What the service filters.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let safe = Safety::default().violence();
+    /// let http = TextRequest::new("Hi").safe(safe).encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri().query(), Some("safe=violence"));
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn safe(mut self, safe: Safety) -> Self {
         self.safe = safe;
@@ -99,6 +131,14 @@ impl TextRequest {
     }
 
     /// Keeps the answer out of the public feed, in the v1 dialect.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let text = TextRequest::new("Hi").private(true);
+    /// assert_eq!(text.encode(&Endpoint::v1())?.uri().query(), Some("private=true"));
+    /// assert!(text.encode(&Endpoint::default()).is_err(), "it has no public feed");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn private(mut self, private: bool) -> Self {
         self.private = private;
@@ -106,6 +146,14 @@ impl TextRequest {
     }
 
     /// Asks for a stream.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let http = TextRequest::new("Hi").stream(true).encode(&Endpoint::default())?;
+    /// assert_eq!(http.uri().query(), Some("stream=true"));
+    /// assert_eq!(http.headers()["accept"], "text/event-stream");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     #[must_use]
     pub const fn stream(mut self, stream: bool) -> Self {
         self.stream = stream;
@@ -144,6 +192,15 @@ impl TextRequest {
     /// # Errors
     ///
     /// [`Invalid`] names the parameter that is out of its range.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let endpoint = Endpoint::default();
+    /// assert_eq!(TextRequest::new("a/b?").encode(&endpoint)?.uri().path(), "/text/a%2Fb%3F");
+    /// let long = TextRequest::new("What is Rust? ".repeat(200)).encode(&endpoint)?;
+    /// assert_eq!(long.uri().path(), "/v1/chat/completions");
+    /// # Ok::<_, blossom::protocol::Invalid>(())
+    /// ```
     pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
         self.validate(endpoint.dialect())?;
         let (path, taken) = match endpoint.dialect() {
@@ -180,6 +237,14 @@ impl TextRequest {
     }
 
     /// The same as a chat.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let chat = TextRequest::new("Hi").system("Be terse.").seed(7).to_chat();
+    /// let body = serde_json::to_value(chat)?;
+    /// assert_eq!((&body["messages"][0]["role"], &body["seed"]), (&"system".into(), &7.into()));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn to_chat(&self) -> ChatRequest {
         let system = self.system.as_ref().map(Message::system);

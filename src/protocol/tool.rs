@@ -17,6 +17,7 @@ use super::{Invalid, invalid};
 ///         "properties": { "city": { "type": "string" } },
 ///         "required": ["city"],
 ///     }));
+/// assert_eq!(weather.name(), "weather");
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool(Kind);
@@ -42,6 +43,13 @@ struct Function {
 
 impl Tool {
     /// A function of the caller's: 1 to 64 letters, digits, `_` and `-`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let tool = serde_json::to_value(Tool::function("weather"))?;
+    /// assert_eq!(tool, serde_json::json!({"type": "function", "function": {"name": "weather"}}));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn function(name: impl Into<String>) -> Self {
         Self(Kind::Function(Function {
@@ -54,12 +62,26 @@ impl Tool {
 
     /// A tool that runs at the provider: `code_execution`, `google_search`, `google_maps`,
     /// `url_context`, `computer_use` or `file_search`.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let tool = serde_json::to_value(Tool::built_in("google_search"))?;
+    /// assert_eq!(tool, serde_json::json!({"type": "google_search"}));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn built_in(kind: impl Into<String>) -> Self {
         Self(Kind::BuiltIn(kind.into()))
     }
 
     /// What the function does, for the model. A built-in tool with one is refused.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let tool = Tool::function("weather").description("The weather of a city");
+    /// assert_eq!(serde_json::to_value(tool)?["function"]["description"], "The weather of a city");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         match &mut self.0 {
@@ -70,6 +92,16 @@ impl Tool {
     }
 
     /// The JSON schema of the arguments, an object. A built-in tool with one is refused.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let tool = Tool::function("weather").parameters(serde_json::json!({
+    ///     "type": "object",
+    ///     "properties": {"city": {"type": "string"}},
+    /// }));
+    /// assert_eq!(serde_json::to_value(tool)?["function"]["parameters"]["type"], "object");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn parameters(mut self, schema: impl Into<Value>) -> Self {
         match &mut self.0 {
@@ -80,6 +112,16 @@ impl Tool {
     }
 
     /// Whether arguments must follow the schema exactly. A built-in tool with this is refused.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let tool = Tool::function("weather").strict(true);
+    /// assert_eq!(serde_json::to_value(tool)?["function"]["strict"], true);
+    ///
+    /// let chat = ChatRequest::new(["Hi"]).tools([Tool::built_in("google_search").strict(true)]);
+    /// assert!(chat.validate(Dialect::Gen).is_err());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         match &mut self.0 {
@@ -90,6 +132,12 @@ impl Tool {
     }
 
     /// The name of the function, or the kind of the built-in tool.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// assert_eq!(Tool::function("weather").name(), "weather");
+    /// assert_eq!(Tool::built_in("google_search").name(), "google_search");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.0 {
@@ -155,7 +203,10 @@ impl Serialize for Tool {
 /// ```
 /// use blossom::protocol::{ChatRequest, Tool, ToolChoice};
 ///
-/// let request = ChatRequest::new(["Weather?"]).tools([Tool::function("weather")]).tool_choice(ToolChoice::Required);
+/// let weather = Tool::function("weather");
+/// let request = ChatRequest::new(["Weather?"]).tools([weather]).tool_choice(ToolChoice::Required);
+/// assert_eq!(serde_json::to_value(request)?["tool_choice"], "required");
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -220,6 +271,14 @@ pub struct ToolCall {
 
 impl ToolCall {
     /// A call as it stands in the history of a conversation; `arguments` is JSON text.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let call = ToolCall::new("call-1", "weather", r#"{"city": "Ulm"}"#);
+    /// let asked = serde_json::to_value(Message::assistant("").tool_calls([call]))?;
+    /// assert_eq!(asked["tool_calls"][0]["function"]["arguments"], r#"{"city": "Ulm"}"#);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn new(
         id: impl Into<String>,
@@ -234,18 +293,42 @@ impl ToolCall {
     }
 
     /// The id, which the answer repeats; empty when the provider gave none.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let call = ToolCall::new("call-1", "weather", "{}");
+    /// let answer = serde_json::to_value(Message::tool(call.id(), "21 degrees"))?;
+    /// assert_eq!(answer["tool_call_id"], "call-1");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// The name of the function.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let call = ToolCall::new("call-1", "weather", "{}");
+    /// let answer = match call.name() {
+    ///     "weather" => "21 degrees",
+    ///     _ => "no such tool",
+    /// };
+    /// assert_eq!(answer, "21 degrees");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The arguments as the model wrote them: JSON text, or what the model took for it.
+    ///
+    /// ```
+    /// # use blossom::protocol::*;
+    /// let call = ToolCall::new("call-1", "weather", r#"{"city": "Ulm"}"#);
+    /// assert_eq!(call.arguments(), r#"{"city": "Ulm"}"#);
+    /// ```
     #[must_use]
     pub fn arguments(&self) -> &str {
         &self.arguments
@@ -256,6 +339,20 @@ impl ToolCall {
     /// # Errors
     ///
     /// When the model wrote no JSON, or not of this form. Models do that: tell it in the answer.
+    ///
+    /// ```
+    /// use blossom::protocol::ToolCall;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Weather {
+    ///     city: String,
+    /// }
+    ///
+    /// let call = ToolCall::new("call-1", "weather", r#"{"city": "Ulm"}"#);
+    /// assert_eq!(call.parse::<Weather>()?.city, "Ulm");
+    /// assert!(ToolCall::new("call-2", "weather", "Ulm!").parse::<Weather>().is_err());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         let arguments = self.arguments.trim();
         serde_json::from_str(if arguments.is_empty() {

@@ -43,12 +43,34 @@ pub struct Recorded {
 
 impl Recorded {
     /// The method.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").await?;
+    /// assert_eq!(sandbox.requests()[0].method(), "GET");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method
     }
 
     /// The path as it came, still encoded.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("a/b?").await?;
+    /// assert_eq!(sandbox.requests()[0].path(), "/text/a%2Fb%3F");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -56,24 +78,68 @@ impl Recorded {
 
     /// The dialect that the path belongs to: `v1`, `enter` or `gen`; `None` if there is no such
     /// route.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").await?;
+    /// assert_eq!(sandbox.requests()[0].dialect(), Some("gen"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn dialect(&self) -> Option<&'static str> {
         self.dialect
     }
 
     /// What was asked for: `chat`, `text`, `image`, `speech` or `models`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.audio().speak("Hello").await?;
+    /// assert_eq!(sandbox.requests()[0].operation(), Some("speech"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn operation(&self) -> Option<&'static str> {
         self.operation
     }
 
     /// The pairs of the query, decoded.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").seed(7).await?;
+    /// assert_eq!(sandbox.requests()[0].query(), [("seed".to_owned(), "7".to_owned())]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn query(&self) -> &[(String, String)] {
         &self.query
     }
 
     /// The value of a header, by its name in lower case.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").header("X-Team", "blue").await?;
+    /// assert_eq!(sandbox.requests()[0].header("x-team"), Some("blue"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
@@ -81,24 +147,70 @@ impl Recorded {
     }
 
     /// The JSON body; `null` if there is none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().chat(["Hi"]).await?;
+    /// assert_eq!(sandbox.requests()[0].body()["messages"][0]["content"], "Hi");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn body(&self) -> &Value {
         &self.body
     }
 
     /// The prompt: of the path, decoded, or the text of the last message.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("a/b?").await?;
+    /// client.text().chat(["One", "Two"]).await?;
+    /// let requests = sandbox.requests();
+    /// assert_eq!((requests[0].prompt(), requests[1].prompt()), (Some("a/b?"), Some("Two")));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn prompt(&self) -> Option<&str> {
         self.prompt.as_deref()
     }
 
     /// The parameters that were understood, from query and body together.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").seed(7).await?;
+    /// assert_eq!(sandbox.requests()[0].parsed()["seed"], 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn parsed(&self) -> &Value {
         &self.parsed
     }
 
     /// The members that were not understood, and would be dropped by the service.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().chat(["Hi"]).request(|chat| chat.extra("min_p", 0.1)).await?;
+    /// assert_eq!(sandbox.requests()[0].dropped(), ["min_p"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn dropped(&self) -> &[String] {
         &self.dropped

@@ -69,6 +69,7 @@
 
 mod answer;
 mod body;
+mod builder;
 mod cache;
 mod chat;
 mod check;
@@ -91,14 +92,10 @@ mod server;
 mod sound;
 mod stream;
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{io, sync::Arc, thread};
 
-pub use self::log::Recorded;
-use self::{
-    fault::Fault,
-    log::Log,
-    server::{Config, Server},
-};
+pub use self::{builder::SandboxBuilder, log::Recorded};
+use self::{fault::Fault, log::Log};
 
 /// The embedded upstream. See the [module docs](self).
 ///
@@ -129,16 +126,47 @@ impl Sandbox {
     /// # Errors
     ///
     /// Those of the operating system, when no port or thread can be had.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use blossom::sandbox::Sandbox;
+    ///
+    /// let sandbox = Sandbox::start()?;
+    /// assert!(sandbox.base_url().starts_with("http://127.0.0.1:"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start() -> io::Result<Self> {
         Self::builder().start()
     }
 
     /// Begins a sandbox with delays, a key, or a port of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Blossom, ErrorKind, sandbox::Sandbox};
+    /// let sandbox = Sandbox::builder().api_key("sk_mine").start()?;
+    /// let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let error = client.text().generate("Hi").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> SandboxBuilder {
         SandboxBuilder::default()
     }
 
     /// Where it listens, such as `http://127.0.0.1:40123`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// assert_eq!(client.endpoint().base(), sandbox.base_url());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
@@ -163,12 +191,36 @@ impl Sandbox {
     }
 
     /// How many requests there were.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").await?;
+    /// client.models().await?;
+    /// assert_eq!(sandbox.count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn count(&self) -> u64 {
         self.log.counts().count
     }
 
     /// How many connections were opened.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("One").await?;
+    /// client.text().generate("Two").await?;
+    /// assert_eq!(sandbox.connections(), 1, "the second call uses it again");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.log.counts().connections
@@ -176,6 +228,19 @@ impl Sandbox {
 
     /// How many requests are under way: until their response body has ended or its connection is
     /// gone.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// sandbox.fault("stall")?;
+    /// let stream = client.text().generate("Hi").stream().await?;
+    /// assert_eq!(sandbox.in_flight(), 1);
+    /// # drop(stream);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.log.counts().in_flight
@@ -199,24 +264,73 @@ impl Sandbox {
     }
 
     /// How many answers were generated: what comes from the server's cache or is joined is not.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").await?;
+    /// client.models().await?;
+    /// assert_eq!((sandbox.count(), sandbox.generations()), (2, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn generations(&self) -> u64 {
         self.log.counts().generations
     }
 
     /// What they cost, in pollen, by the prices of the model lists.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.models().await?;
+    /// assert_eq!(sandbox.pollen(), 0.0);
+    /// client.text().generate("Hi").await?;
+    /// assert!(sandbox.pollen() > 0.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pollen(&self) -> f64 {
         self.log.counts().pollen
     }
 
     /// How many bytes of response bodies were handed to connections.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let image = client.image().generate("a cat").size(64, 64).await?;
+    /// assert_eq!(sandbox.bytes_sent(), image.bytes().len() as u64);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
         self.log.counts().bytes_sent
     }
 
     /// Forgets requests and counters. What is under way stays counted.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.text().generate("Hi").await?;
+    /// sandbox.reset();
+    /// assert_eq!(sandbox.count(), 0);
+    /// assert!(sandbox.requests().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reset(&self) {
         self.log.reset();
     }
@@ -272,6 +386,19 @@ impl Sandbox {
     }
 
     /// Waits until the sandbox ends, which it does by itself only when its runtime fails.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let url = sandbox.base_url().to_owned();
+    /// std::thread::spawn(|| sandbox.wait());
+    ///
+    /// let client = blossom::Blossom::builder().base_url(url).build()?;
+    /// assert!(client.text().generate("Hi").await.is_ok(), "it goes on to serve");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait(mut self) {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -309,146 +436,3 @@ impl std::fmt::Display for UnknownFault {
 }
 
 impl std::error::Error for UnknownFault {}
-
-/// Begins a [`Sandbox`].
-///
-/// | setting | default |
-/// | --- | --- |
-/// | `port` | a free one |
-/// | `latency` | 0: before the head of a reply that is no stream |
-/// | `first_event` | 0: before the first event of a stream |
-/// | `event` | 0: before each further event |
-/// | `api_key` | none: any key or none will do |
-/// | `compress` | no |
-/// | `server_cache` | no |
-/// | `unpaid` | no: as many generations at a time as are asked for |
-/// | `pollen_per_hour`, `pollen_burst` | 1 and 10, for publishable keys |
-///
-/// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::time::Duration;
-///
-/// use blossom::sandbox::Sandbox;
-///
-/// let sandbox = Sandbox::builder()
-///     .latency(Duration::from_millis(200))
-///     .first_event(Duration::from_millis(20))
-///     .event(Duration::from_millis(5))
-///     .start()?;
-/// println!("{}", sandbox.base_url());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, Default)]
-#[must_use = "a builder does nothing until it is started"]
-pub struct SandboxBuilder {
-    config: Config,
-}
-
-impl SandboxBuilder {
-    /// The port of loopback to listen on; 0 takes a free one.
-    pub const fn port(mut self, port: u16) -> Self {
-        self.config.port = port;
-        self
-    }
-
-    /// How long the head of a reply that is no stream takes.
-    pub const fn latency(mut self, latency: Duration) -> Self {
-        self.config.latency = latency;
-        self
-    }
-
-    /// How long the first event of a stream takes.
-    pub const fn first_event(mut self, first_event: Duration) -> Self {
-        self.config.first_event = first_event;
-        self
-    }
-
-    /// How long each further event of a stream takes.
-    pub const fn event(mut self, event: Duration) -> Self {
-        self.config.event = event;
-        self
-    }
-
-    /// The only key that generates; others get 401.
-    pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.config.api_key = Some(key.into());
-        self
-    }
-
-    /// Whether replies are compressed: zstd, br or gzip, whichever the request accepts best.
-    /// Default: no.
-    pub const fn compress(mut self, compress: bool) -> Self {
-        self.config.compress = compress;
-        self
-    }
-
-    /// Whether the service's cache stands before the models. Default: no.
-    ///
-    /// It keeps whole replies and streams and gives them again with `X-Cache: HIT`, whoever asks;
-    /// identical requests in flight are joined, unless they ask for a stream.
-    pub const fn server_cache(mut self, server_cache: bool) -> Self {
-        self.config.server_cache = server_cache;
-        self
-    }
-
-    /// Whether accounts have no paid balance. Default: no.
-    ///
-    /// Such an account, which is a key here, has one generation at a time; the slot is held until
-    /// the body of the answer has ended, and a second request gets 429 in form C.
-    pub const fn unpaid(mut self, unpaid: bool) -> Self {
-        self.config.unpaid = unpaid;
-        self
-    }
-
-    /// How much pollen a publishable key (`pk_..`) may spend in an hour; prices stand in the model
-    /// lists. Default: 1.
-    ///
-    /// What a request costs is booked after it; the next one waits, which is 429 in form B. With
-    /// zero a key that has spent its burst waits for a year.
-    pub const fn pollen_per_hour(mut self, pollen: f64) -> Self {
-        self.config.pollen_per_hour = pollen;
-        self
-    }
-
-    /// How much pollen a publishable key that was idle has saved up. Default: 10.
-    pub const fn pollen_burst(mut self, pollen: f64) -> Self {
-        self.config.pollen_burst = pollen;
-        self
-    }
-
-    /// Starts it; it listens when this returns.
-    ///
-    /// # Errors
-    ///
-    /// Those of the operating system: the port is taken, or no thread can be had.
-    pub fn start(self) -> io::Result<Sandbox> {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", self.config.port))?;
-        listener.set_nonblocking(true)?;
-        let base_url = format!("http://{}", listener.local_addr()?);
-        let log = Arc::new(Log::default());
-        let server = Server::new(self.config, log.clone());
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let thread = thread::Builder::new()
-            .name("blossom-sandbox".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = server.serve(listener) => {}
-                        _ = stopped => {}
-                    }
-                });
-                // Ends what is under way, so that nobody waits for it.
-                runtime.shutdown_background();
-            })?;
-        Ok(Sandbox {
-            base_url,
-            log,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
-}

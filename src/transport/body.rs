@@ -16,6 +16,26 @@ use super::{BodyInterrupted, connect::Line, upload::Upload};
 ///
 /// Ends in [`BodyInterrupted`] when it was cut. Dropped before its end it closes the connection on
 /// HTTP/1 and resets the stream on HTTP/2.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom::layers::BoxError> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// use blossom::transport::{Body, Transport};
+/// use http::Request;
+/// use http_body_util::BodyExt;
+/// use tower::ServiceExt;
+///
+/// async fn text(body: Body) -> Result<String, blossom::layers::BoxError> {
+///     Ok(String::from_utf8(body.collect().await?.to_bytes().into())?)
+/// }
+///
+/// let request = Request::get(format!("{}/models", sandbox.base_url())).body(blossom::Body::empty())?;
+/// let response = Transport::builder().build()?.oneshot(request).await?;
+/// assert!(text(response.into_body()).await?.contains("openai"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Body {
     inner: Incoming,
     http2: bool,

@@ -1,3 +1,5 @@
+mod options;
+
 use std::{error, fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use blossom_layers::BoxError;
@@ -7,7 +9,7 @@ use hyper_util::{
 };
 
 #[cfg(feature = "_tls")]
-use super::connect::{Added, Roots, client_config};
+use super::connect::{Roots, client_config};
 use super::{
     ApiKey, Resolve, Transport,
     connect::{Connector, Dialer, Proxies, Sockets, SystemResolver},
@@ -82,172 +84,18 @@ impl Builder {
         }
     }
 
-    /// Adds `Authorization: Bearer ..` with `key` to requests that have no such header.
-    ///
-    /// A text that cannot be a key is refused by [`build`](Self::build). Default: none.
-    pub fn api_key<K>(mut self, key: K) -> Self
-    where
-        K: TryInto<ApiKey, Error: Into<BoxError>>,
-    {
-        self.api_key = Some(key.try_into().map_err(Into::into));
-        self
-    }
-
-    /// Lets requests to `host` go without TLS, at any port. May be given several times.
-    ///
-    /// `host` is a name or an address as it stands in the URI, without port (`[fd00::1]` with its
-    /// brackets); case does not matter. Key and prompts can be read by everybody on the way.
-    /// Default: loopback only.
-    pub fn allow_plain_http(mut self, host: impl Into<String>) -> Self {
-        self.policy.plain_http.push(host.into());
-        self
-    }
-
-    /// Looks names up with `resolver`. Default: the system's resolver.
-    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
-        self.resolver = Box::new(resolver);
-        self
-    }
-
-    /// Also trusts the certificate authorities in `pem`, one or more `CERTIFICATE` blocks.
-    ///
-    /// For services with a private authority. Default: Mozilla's list, compiled in.
-    #[cfg(feature = "_tls")]
-    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.roots.added.push(Added::Pem(pem.into()));
-        self
-    }
-
-    /// Also trusts the certificate authority in `der`.
-    ///
-    /// For services with a private authority. Default: Mozilla's list, compiled in.
-    #[cfg(feature = "_tls")]
-    pub fn root_certificate_der(mut self, der: impl Into<Vec<u8>>) -> Self {
-        self.roots.added.push(Added::Der(der.into()));
-        self
-    }
-
-    /// Whether to trust what the operating system trusts as well.
-    ///
-    /// It is read once, in [`build`](Self::build). Default: no.
-    #[cfg(all(feature = "native-roots", feature = "_tls"))]
-    pub const fn native_roots(mut self, native: bool) -> Self {
-        self.roots.native = native;
-        self
-    }
-
-    /// Sends everything but loopback through the HTTP proxy at `proxy`, by a CONNECT tunnel.
-    ///
-    /// `http://host:port`, or `http://user:password@host:port`. The proxy learns the name and port
-    /// of the target and never the key, nor anything else of an `https` request. Wins over
-    /// [`proxy_from_env`](Self::proxy_from_env). Default: none.
-    pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
-        self.proxy = Some(proxy.into());
-        self
-    }
-
-    /// Hosts that [`proxy`](Self::proxy) is not for, in the form of `NO_PROXY`.
-    ///
-    /// Commas between entries; an entry is a domain (with all below it), an address, a network such
-    /// as `10.0.0.0/8`, or `*`. Default: none.
-    pub fn proxy_bypass(mut self, hosts: impl Into<String>) -> Self {
-        self.proxy_bypass = hosts.into();
-        self
-    }
-
-    /// Whether to take proxies from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-    ///
-    /// They are read once, in [`build`](Self::build). Default: no: the environment is not looked at.
-    pub const fn proxy_from_env(mut self, from_env: bool) -> Self {
-        self.proxy_from_env = from_env;
-        self
-    }
-
-    /// How long looking the name up, connecting and TLS may take together.
-    ///
-    /// Zero gives up unless the connection is there at once; `Duration::MAX` waits as long as the
-    /// system does. Default: 10 s.
-    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
-    /// The silence after which the system asks the peer whether it is still there. `None`: never.
-    ///
-    /// Default: 20 s.
-    pub const fn tcp_keep_alive(mut self, after: Option<Duration>) -> Self {
-        self.tcp_keep_alive = after;
-        self
-    }
-
-    /// How long an unused connection is kept. `None`: until the peer closes it.
-    ///
-    /// Longer saves handshakes; longer than the peer's own limit costs stale connections, which are
-    /// noticed but cost a retry. Default: 60 s.
-    pub const fn pool_idle_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.pool_idle_timeout = timeout;
-        self
-    }
-
-    /// How many unused connections are kept for each host. Zero: none, each request opens its own.
-    ///
-    /// Only for HTTP/1; HTTP/2 needs one. Default: 256.
-    pub const fn pool_max_idle_per_host(mut self, connections: usize) -> Self {
-        self.pool_max_idle_per_host = connections;
-        self
-    }
-
-    /// Whether to speak only HTTP/2, also without TLS, where nothing can be negotiated.
-    ///
-    /// Default: no: HTTP/2 where TLS agrees on it, else HTTP/1.1.
-    pub const fn http2_prior_knowledge(mut self, only: bool) -> Self {
-        self.http2_only = only;
-        self
-    }
-
-    /// How many bytes of one HTTP/2 answer may wait unread.
-    ///
-    /// Smaller saves memory; larger is faster over long distances, 256 KiB for images. Between 1 and
-    /// 2^31 - 1 (RFC 9113 section 6.9.1), else it is taken to the nearer of both. Default: 64 KiB.
-    pub const fn http2_stream_window_bytes(mut self, bytes: u32) -> Self {
-        self.stream_window_bytes = bytes;
-        self
-    }
-
-    /// How many answers may wait unread on one HTTP/2 connection without stopping the next.
-    ///
-    /// The connection's window is the stream window times this plus one: with hyper's own defaults
-    /// three readers who pause freeze all others. Set it to what the concurrency limit outside
-    /// admits. Default: 64.
-    pub const fn max_in_flight(mut self, streams: NonZeroU32) -> Self {
-        self.max_in_flight = streams;
-        self
-    }
-
-    /// How often an HTTP/2 connection in use is asked whether it lives, and how long an answer may
-    /// take. `None`: never. Default: 20 s and 10 s.
-    pub const fn http2_keep_alive(
-        mut self,
-        every_and_within: Option<(Duration, Duration)>,
-    ) -> Self {
-        self.http2_keep_alive = every_and_within;
-        self
-    }
-
-    /// How large the head of an answer may be, in bytes. At least 8 KiB.
-    ///
-    /// On HTTP/1 a head has at most 100 lines besides, and the number bounds what hyper buffers of
-    /// a connection, too. Default: 64 KiB.
-    pub const fn max_head_bytes(mut self, bytes: u32) -> Self {
-        self.max_head_bytes = bytes;
-        self
-    }
-
     /// Makes the transport. Opens no connection and needs no runtime.
     ///
     /// # Errors
     ///
     /// [`InvalidBuilder`] if a root certificate, a proxy or the key cannot be used.
+    ///
+    /// ```
+    /// # use blossom::transport::Transport;
+    /// assert!(Transport::builder().build().is_ok());
+    /// let error = Transport::builder().api_key("").build().unwrap_err();
+    /// assert_eq!(error.to_string(), "the transport's api_key cannot be used");
+    /// ```
     pub fn build(mut self) -> Result<Transport, InvalidBuilder> {
         let authorization = match self.api_key.take() {
             Some(key) => {
@@ -343,7 +191,7 @@ const MIN_HEAD: u32 = 8 * 1024;
 /// use blossom::transport::Transport;
 ///
 /// let error = Transport::builder().proxy("socks5://127.0.0.1:1").build().unwrap_err();
-/// println!("{}: {error}", error.option());
+/// assert_eq!(error.to_string(), "the transport's proxy cannot be used");
 /// ```
 #[derive(Debug)]
 pub struct InvalidBuilder {
@@ -360,6 +208,12 @@ impl InvalidBuilder {
     }
 
     /// The option's name.
+    ///
+    /// ```
+    /// # use blossom::transport::Transport;
+    /// let error = Transport::builder().api_key("sk mine").build().unwrap_err();
+    /// assert_eq!(error.option(), "api_key");
+    /// ```
     #[must_use]
     pub const fn option(&self) -> &'static str {
         self.option

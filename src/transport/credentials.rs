@@ -34,6 +34,13 @@ impl ApiKey {
     ///
     /// [`InvalidKey`] if the key is empty or has a character that does not belong in one: white
     /// space (a line break from a file, say), a control character, or anything beyond ASCII.
+    ///
+    /// ```
+    /// # use blossom::transport::ApiKey;
+    /// assert!(ApiKey::new("sk_0123456789").is_ok());
+    /// assert!(ApiKey::new("").is_err());
+    /// assert!(ApiKey::new("sk_0123456789\n").is_err(), "as a file may end");
+    /// ```
     pub fn new(key: impl Into<String>) -> Result<Self, InvalidKey> {
         // Moved into the secret first, so that a refused key is wiped too.
         let key = SecretString::from(key.into());
@@ -48,6 +55,12 @@ impl ApiKey {
     }
 
     /// The key itself, for what must compute with it: a cache scope that is derived from it, say.
+    ///
+    /// ```
+    /// # use blossom::transport::ApiKey;
+    /// assert_eq!(ApiKey::new("sk_0123456789")?.expose(), "sk_0123456789");
+    /// # Ok::<_, blossom::transport::InvalidKey>(())
+    /// ```
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -59,6 +72,14 @@ impl ApiKey {
     /// # Errors
     ///
     /// Never for a key that [`new`](Self::new) took; said by type so that nothing can panic.
+    ///
+    /// ```
+    /// # use blossom::transport::ApiKey;
+    /// let header = ApiKey::new("sk_0123456789")?.bearer()?;
+    /// assert_eq!(header, "Bearer sk_0123456789");
+    /// assert_eq!(format!("{header:?}"), "Sensitive");
+    /// # Ok::<_, blossom::transport::InvalidKey>(())
+    /// ```
     pub fn bearer(&self) -> Result<HeaderValue, InvalidKey> {
         let text = format!("Bearer {}", self.expose());
         let mut value = HeaderValue::try_from(text).map_err(|_| InvalidKey { at: None })?;
@@ -105,6 +126,13 @@ pub struct InvalidKey {
 impl InvalidKey {
     /// The position in bytes of the first character that cannot stand in a key; `None` if the key is
     /// empty.
+    ///
+    /// ```
+    /// # use blossom::transport::ApiKey;
+    /// let at = |key: &str| ApiKey::new(key).map_err(|invalid| invalid.at()).err();
+    /// assert_eq!(at("sk_01 23"), Some(Some(5)));
+    /// assert_eq!(at(""), Some(None));
+    /// ```
     #[must_use]
     pub const fn at(&self) -> Option<usize> {
         self.at
@@ -136,6 +164,7 @@ impl error::Error for InvalidKey {}
 /// use tower_layer::Layer as _;
 ///
 /// let service = AuthLayer::new(&ApiKey::new("sk_mine")?)?.layer("any service");
+/// assert!(!format!("{service:?}").contains("sk_mine"));
 /// # Ok(())
 /// # }
 /// ```
@@ -150,6 +179,22 @@ impl AuthLayer {
     /// # Errors
     ///
     /// Those of [`ApiKey::bearer`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # use blossom::transport::{ApiKey, AuthLayer};
+    /// # use http::{HeaderMap, Request};
+    /// # use tower::{Layer, ServiceExt};
+    /// # let upstream = tower::service_fn(|request: Request<()>| async move {
+    /// #     Ok::<HeaderMap, std::convert::Infallible>(request.into_parts().0.headers)
+    /// # });
+    /// let layer = AuthLayer::new(&ApiKey::new("sk_mine")?)?;
+    /// let headers = layer.layer(upstream).oneshot(Request::new(())).await?;
+    /// assert_eq!(headers["authorization"], "Bearer sk_mine");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(key: &ApiKey) -> Result<Self, InvalidKey> {
         Ok(Self {
             authorization: key.bearer()?,
@@ -172,6 +217,28 @@ impl<S> Layer<S> for AuthLayer {
 ///
 /// A header that the request already bears is kept: a gateway that passes its callers' keys on needs
 /// that. Readiness is forwarded.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom::layers::BoxError> {
+/// use blossom::transport::{ApiKey, Auth, AuthLayer};
+/// use http::Request;
+/// use tower::{Layer, ServiceExt};
+///
+/// # let upstream = tower::service_fn(|request: Request<()>| async move {
+/// #     Ok::<_, std::convert::Infallible>(request.into_parts().0.headers)
+/// # });
+/// struct Client<S> {
+///     upstream: Auth<S>,
+/// }
+///
+/// let client = Client { upstream: AuthLayer::new(&ApiKey::new("sk_mine")?)?.layer(upstream) };
+/// let request = Request::builder().header("authorization", "Bearer sk_theirs").body(())?;
+/// let headers = client.upstream.oneshot(request).await?;
+/// assert_eq!(headers["authorization"], "Bearer sk_theirs");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Auth<S> {
     inner: S,

@@ -15,6 +15,26 @@ use super::{Body, connect::Line, error, upload::Upload};
 
 pin_project! {
     /// Response future of [`Transport`](super::Transport).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Body, transport::{ResponseFuture, Transport}};
+    /// use http::Request;
+    /// use tower::Service;
+    ///
+    /// struct Call {
+    ///     head: ResponseFuture,
+    /// }
+    ///
+    /// let mut transport = Transport::builder().build()?;
+    /// let request = Request::get(format!("{}/models", sandbox.base_url())).body(Body::empty())?;
+    /// let call = Call { head: transport.call(request) };
+    /// assert_eq!(call.head.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture {
         #[pin]

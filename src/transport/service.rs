@@ -99,6 +99,21 @@ impl Shared {
 
 impl Transport {
     /// Starts with the defaults.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # use blossom::{Body, transport::Transport};
+    /// # use http::Request;
+    /// use tower::ServiceExt;
+    ///
+    /// let request = Request::get(format!("{}/models", sandbox.base_url())).body(Body::empty())?;
+    /// let response = Transport::builder().build()?.oneshot(request).await?;
+    /// assert_eq!(response.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }

@@ -49,6 +49,14 @@ pub struct EstimatePrompt<C = Heuristic> {
 
 impl EstimatePrompt {
     /// Counts text by the heuristic.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::EstimateTokens, policy::EstimatePrompt};
+    /// # let request = http::Request::get("/text/What%20is%20a%20flower%3F").body(blossom::Body::empty())?;
+    /// let estimate = EstimatePrompt::new().estimate(&request);
+    /// assert_eq!(estimate.map(|estimate| estimate.prompt_tokens), Some(5));
+    /// # Ok::<_, http::Error>(())
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -59,6 +67,15 @@ impl EstimatePrompt {
 
 impl<C> EstimatePrompt<C> {
     /// Counts text by `count`, such as a `Bpe` that is exact.
+    ///
+    /// ```
+    /// # use blossom::{layers::types::EstimateTokens, policy::EstimatePrompt};
+    /// # let request = http::Request::get("/text/What%20is%20a%20flower%3F").body(blossom::Body::empty())?;
+    /// let words = EstimatePrompt::counting(|text: &str| text.split(' ').count() as u64);
+    /// let estimate = words.estimate(&request);
+    /// assert_eq!(estimate.map(|estimate| estimate.prompt_tokens), Some(4));
+    /// # Ok::<_, http::Error>(())
+    /// ```
     #[must_use]
     pub const fn counting(count: C) -> Self {
         Self { count }

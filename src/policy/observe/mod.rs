@@ -61,6 +61,22 @@ pub struct CountReply {
 
 impl CountReply {
     /// Counts, or only follows.
+    ///
+    /// ```
+    /// use blossom::{layers::types::{Observe, Record, Watch}, policy::CountReply};
+    /// use http::Response;
+    ///
+    /// let produced = |policy: CountReply| {
+    ///     let head = Response::builder().header("content-type", "text/plain").body(())?.into_parts().0;
+    ///     let mut record = Record::default();
+    ///     let mut watch = policy.observe(&head).ok_or("it follows all")?;
+    ///     watch.data(&"What is a flower?".into(), &mut record);
+    ///     Ok::<_, Box<dyn std::error::Error>>(record.produced_tokens)
+    /// };
+    /// assert_eq!(produced(CountReply::new(true))?, Some(5));
+    /// assert_eq!(produced(CountReply::new(false))?, None);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn new(count: bool) -> Self {
         Self { count }
@@ -97,6 +113,25 @@ impl WatchReply {
 }
 
 /// Follows one reply. See [`ObserveReply`].
+///
+/// ```
+/// use blossom::{
+///     layers::{body::End, types::{FinishReason, Observe, Record, Watch}},
+///     policy::{ObserveReply, WatchReply},
+/// };
+/// use http::Response;
+///
+/// let (head, ()) = Response::builder().header("content-type", "text/event-stream").body(())?.into_parts();
+/// let mut watch: WatchReply = ObserveReply.observe(&head).ok_or("it follows all")?;
+/// let mut record = Record::default();
+/// record.complete = true; // as the transport says
+/// let event = "data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n";
+/// watch.data(&event.into(), &mut record);
+/// watch.end(End::Complete, &mut record);
+/// assert_eq!(record.finish_reason, Some(FinishReason::Stop));
+/// assert!(record.complete);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct WatchReply {
     kind: Kind,

@@ -22,6 +22,17 @@ impl Prices {
     /// # Errors
     ///
     /// [`InvalidPrices`] where it is neither, or a price is no number that is zero or more.
+    ///
+    /// ```
+    /// use blossom::policy::Prices;
+    ///
+    /// let table = r#"{"small": {"promptTextTokens": "0.00000015", "completionTextTokens": 0.0000006}}"#;
+    /// let list = r#"[{"name": "large", "pricing": {"completionTextTokens": "0.00001"}}]"#;
+    /// assert!(Prices::from_json(table)?.rates("small").is_some());
+    /// assert!(Prices::from_json(list)?.rates("large").is_some());
+    /// assert!(Prices::from_json("[]").is_err());
+    /// # Ok::<_, blossom::policy::InvalidPrices>(())
+    /// ```
     pub fn from_json(json: &str) -> Result<Self, InvalidPrices> {
         if let Ok(models) = decode_models(json.as_bytes()) {
             let prices = Self::from_models(&models);
@@ -94,6 +105,19 @@ impl Prices {
     ///
     /// [`InvalidPrices`], which names the file: it cannot be read, or does not hold what
     /// [`from_json`](Self::from_json) takes.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use blossom::policy::Prices;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("prices.json");
+    /// std::fs::write(&path, r#"{"small": {"promptTextTokens": "0.00000015"}}"#)?;
+    /// assert!(Prices::from_file(&path)?.rates("small").is_some());
+    /// assert!(Prices::from_file("no-such-file.json").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, InvalidPrices> {
         let path = path.as_ref();
         let named = |problem: &dyn std::fmt::Display| {

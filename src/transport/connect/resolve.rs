@@ -26,6 +26,26 @@ pub trait Resolve: Send + Sync + 'static {
     /// Several are tried at once, a short time apart; the first that answers is used. An empty
     /// answer is a name that does not exist. The connect timeout counts the time spent here; the
     /// future is dropped when it is over.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use blossom::transport::{Resolve, Resolving};
+    ///
+    /// struct Inside;
+    ///
+    /// impl Resolve for Inside {
+    ///     fn resolve(&self, name: &str) -> Resolving {
+    ///         let known = name == "ai.inside";
+    ///         Box::pin(async move { Ok(known.then(|| [127, 0, 0, 1].into()).into_iter().collect()) })
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Inside.resolve("ai.inside").await?.len(), 1);
+    /// assert!(Inside.resolve("elsewhere").await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn resolve(&self, name: &str) -> Resolving;
 }
 

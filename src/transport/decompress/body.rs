@@ -16,6 +16,28 @@ pin_project! {
     /// Response body of [`Decompress`](super::Decompress).
     ///
     /// A body that was not encoded passes as it is, `size_hint` and `is_end_stream` with it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # use blossom::{Body, layers::BoxError, sandbox::Sandbox};
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt;
+    /// # use tower::{Layer, ServiceExt};
+    /// use blossom::transport::{self, Transport, decompress::{DecompressBody, DecompressLayer}};
+    ///
+    /// async fn text(body: DecompressBody<transport::Body>) -> Result<String, BoxError> {
+    ///     Ok(String::from_utf8(body.collect().await?.to_bytes().into())?)
+    /// }
+    ///
+    /// let sandbox = Sandbox::builder().compress(true).start()?;
+    /// let request = Request::get(format!("{}/models", sandbox.base_url())).body(Body::empty())?;
+    /// let service = DecompressLayer::new().layer(Transport::builder().build()?);
+    /// let response = service.oneshot(request).await?;
+    /// assert!(text(response.into_body()).await?.contains("openai"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct DecompressBody<B> {
         #[pin]
         inner: B,

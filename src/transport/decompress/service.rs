@@ -38,6 +38,22 @@ pub struct DecompressLayer {
 
 impl DecompressLayer {
     /// A layer with the default limits.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # use blossom::{Body, sandbox::Sandbox, transport::{Transport, decompress::DecompressLayer}};
+    /// # use http::Request;
+    /// # use tower::{Layer, ServiceExt};
+    /// # let sandbox = Sandbox::builder().compress(true).start()?;
+    /// # let request = Request::get(format!("{}/models", sandbox.base_url())).body(Body::empty())?;
+    /// let service = DecompressLayer::new().layer(Transport::builder().build()?);
+    /// let response = service.oneshot(request).await?;
+    /// assert!(!response.headers().contains_key("content-encoding"));
+    /// assert_eq!(sandbox.requests()[0].header("accept-encoding"), Some("gzip, br, zstd"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -52,6 +68,21 @@ impl DecompressLayer {
     /// Whether to decompress at all, for stacks whose type must not depend on that. Default: yes.
     ///
     /// If not, requests and answers pass as they are.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # use blossom::{Body, sandbox::Sandbox, transport::{Transport, decompress::DecompressLayer}};
+    /// # use http::Request;
+    /// # use tower::{Layer, ServiceExt};
+    /// # let sandbox = Sandbox::builder().compress(true).start()?;
+    /// # let request = Request::get(format!("{}/models", sandbox.base_url())).body(Body::empty())?;
+    /// let service = DecompressLayer::new().enabled(false).layer(Transport::builder().build()?);
+    /// service.oneshot(request).await?;
+    /// assert_eq!(sandbox.requests()[0].header("accept-encoding"), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
@@ -63,6 +94,30 @@ impl DecompressLayer {
     ///
     /// Text compresses 10 to 20 times; what an answer in text grows to is below this in nearly all
     /// cases. Zero leaves the ratio alone to decide.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # use blossom::{Body, transport::{Transport, decompress::*}};
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt;
+    /// # use tower::{Layer, ServiceExt};
+    /// # let bomb = || {
+    /// #     Request::get(format!("{}/text/Hi", sandbox.base_url()))
+    /// #         .header("x-sandbox-fault", "bomb;mib=1")
+    /// #         .body(Body::empty())
+    /// # };
+    /// # let transport = Transport::builder().build()?;
+    /// // A mebibyte of blanks comes as a kilobyte.
+    /// for (free_bytes, passes) in [(2 << 20, true), (10_000, false)] {
+    ///     let service = DecompressLayer::new().free_bytes(free_bytes).layer(transport.clone());
+    ///     let body = service.oneshot(bomb()?).await?.into_body();
+    ///     assert_eq!(body.collect().await.is_ok(), passes);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn free_bytes(mut self, bytes: u64) -> Self {
         self.limits.free_bytes = bytes;
@@ -72,6 +127,30 @@ impl DecompressLayer {
     /// How many more bytes each byte on the wire allows, in an event stream twice as many. Default:
     /// 3, since who reads an answer whole may have to hold it twice. Zero makes
     /// [`free_bytes`](Self::free_bytes) the limit of every body.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # use blossom::{Body, transport::{Transport, decompress::*}};
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt;
+    /// # use tower::{Layer, ServiceExt};
+    /// # let bomb = || {
+    /// #     Request::get(format!("{}/text/Hi", sandbox.base_url()))
+    /// #         .header("x-sandbox-fault", "bomb;mib=1")
+    /// #         .body(Body::empty())
+    /// # };
+    /// # let transport = Transport::builder().build()?;
+    /// // A mebibyte of blanks comes as a kilobyte.
+    /// for (ratio, passes) in [(2_000, true), (50, false)] {
+    ///     let layer = DecompressLayer::new().free_bytes(0).max_ratio(ratio);
+    ///     let body = layer.layer(transport.clone()).oneshot(bomb()?).await?.into_body();
+    ///     assert_eq!(body.collect().await.is_ok(), passes);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn max_ratio(mut self, ratio: u32) -> Self {
         self.limits.max_ratio = ratio as u64;
@@ -100,6 +179,28 @@ impl<S> Layer<S> for DecompressLayer {
 /// Asks for compressed answers and decompresses them, within limits.
 ///
 /// See the [module docs](super).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom::layers::BoxError> {
+/// # use blossom::{Body, sandbox::Sandbox};
+/// # use http::Request;
+/// # use tower::{Layer, ServiceExt};
+/// use blossom::transport::{Transport, decompress::{Decompress, DecompressLayer}};
+///
+/// struct Client {
+///     service: Decompress<Transport>,
+/// }
+///
+/// let service = DecompressLayer::new().layer(Transport::builder().build()?);
+/// let client = Client { service };
+/// let sandbox = Sandbox::builder().compress(true).start()?;
+/// let request = Request::get(format!("{}/models", sandbox.base_url())).body(Body::empty())?;
+/// let response = client.service.oneshot(request).await?;
+/// assert!(!response.headers().contains_key("content-encoding"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Decompress<S> {
     inner: S,
@@ -138,6 +239,27 @@ where
 
 pin_project! {
     /// Response future of [`Decompress`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # use blossom::Body;
+    /// # use http::Request;
+    /// # use tower::{Layer, Service};
+    /// use blossom::transport::{self, Transport, decompress::{DecompressLayer, ResponseFuture}};
+    ///
+    /// struct Call {
+    ///     head: ResponseFuture<transport::ResponseFuture>,
+    /// }
+    ///
+    /// let mut service = DecompressLayer::new().layer(Transport::builder().build()?);
+    /// let request = Request::get(format!("{}/models", sandbox.base_url())).body(Body::empty())?;
+    /// let call = Call { head: service.call(request) };
+    /// assert_eq!(call.head.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,

@@ -29,6 +29,22 @@ pub struct ConnectError {
 }
 
 /// Why no connection could be made.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// // Nobody listens there.
+/// let request = Request::get("http://127.0.0.1:1/").body(Body::empty())?;
+/// let error = transport.oneshot(request).await.unwrap_err();
+/// let cause = error.downcast_ref::<ConnectError>().map(ConnectError::cause);
+/// assert_eq!(cause, Some(ConnectCause::Refused));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectCause {
@@ -47,6 +63,23 @@ pub enum ConnectCause {
 }
 
 /// What TLS did not like.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// // It speaks plain HTTP, and not TLS.
+/// let url = sandbox.base_url().replace("http://", "https://");
+/// let error = transport.oneshot(Request::get(url).body(Body::empty())?).await.unwrap_err();
+/// let problem = error.downcast_ref::<ConnectError>().and_then(ConnectError::tls);
+/// assert_eq!(problem, Some(TlsProblem::Other));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsProblem {
@@ -93,18 +126,71 @@ impl ConnectError {
     }
 
     /// Why.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # struct Nobody;
+    /// # impl Resolve for Nobody {
+    /// #     fn resolve(&self, _name: &str) -> Resolving {
+    /// #         Box::pin(async { Ok(vec![]) })
+    /// #     }
+    /// # }
+    /// // A resolver that finds no address.
+    /// let transport = Transport::builder().resolver(Nobody).build()?;
+    /// let request = Request::get("https://nowhere.invalid/").body(Body::empty())?;
+    /// let error = transport.oneshot(request).await.unwrap_err();
+    /// let cause = error.downcast_ref::<ConnectError>().map(ConnectError::cause);
+    /// assert_eq!(cause, Some(ConnectCause::Dns));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn cause(&self) -> ConnectCause {
         self.cause
     }
 
     /// The host that was asked for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # let transport = Transport::builder().build()?;
+    /// let request = Request::get("http://127.0.0.1:1/").body(Body::empty())?;
+    /// let error = transport.oneshot(request).await.unwrap_err();
+    /// let host = error.downcast_ref::<ConnectError>().map(ConnectError::host);
+    /// assert_eq!(host, Some("127.0.0.1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
     /// What TLS did not like, if the cause is [`ConnectCause::Tls`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # let transport = Transport::builder().build()?;
+    /// // Nobody listens there, so it does not come to TLS.
+    /// let request = Request::get("https://127.0.0.1:1/").body(Body::empty())?;
+    /// let error = transport.oneshot(request).await.unwrap_err();
+    /// let problem = error.downcast_ref::<ConnectError>().and_then(ConnectError::tls);
+    /// assert_eq!(problem, None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tls(&self) -> Option<TlsProblem> {
         (self.cause == ConnectCause::Tls).then(|| tls_problem(&*self.source))
@@ -132,6 +218,27 @@ impl Error for ConnectError {
 }
 
 /// The source of a [`ConnectError`] whose cause is [`ConnectCause::Timeout`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use blossom::{Body, layers::cause_ref, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # struct Hangs;
+/// # impl Resolve for Hangs {
+/// #     fn resolve(&self, _name: &str) -> Resolving {
+/// #         Box::pin(std::future::pending())
+/// #     }
+/// # }
+/// // A resolver that never answers.
+/// let transport = Transport::builder().resolver(Hangs).build()?;
+/// let request = Request::get("https://example.com/").body(Body::empty())?;
+/// let error = transport.oneshot(request).await.unwrap_err();
+/// assert!(cause_ref::<ConnectTimeout>(&*error).is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectTimeout {
     after: Duration,
@@ -139,6 +246,28 @@ pub struct ConnectTimeout {
 
 impl ConnectTimeout {
     /// How long was waited.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # use blossom::{Body, layers::cause_ref, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # struct Hangs;
+    /// # impl Resolve for Hangs {
+    /// #     fn resolve(&self, _name: &str) -> Resolving {
+    /// #         Box::pin(std::future::pending())
+    /// #     }
+    /// # }
+    /// let timeout = Duration::from_secs(5);
+    /// let transport = Transport::builder().resolver(Hangs).connect_timeout(timeout).build()?;
+    /// let request = Request::get("https://example.com/").body(Body::empty())?;
+    /// let error = transport.oneshot(request).await.unwrap_err();
+    /// assert_eq!(cause_ref::<ConnectTimeout>(&*error).map(ConnectTimeout::after), Some(timeout));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn after(&self) -> Duration {
         self.after

@@ -39,6 +39,30 @@ pub fn nothing_was_sent(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The connection failed before the answer's head had come.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// # use std::io::{Read, Write};
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let url = format!("http://{}/", listener.local_addr()?);
+/// # let answer = |text: String| {
+/// #     std::thread::spawn(move || -> std::io::Result<()> {
+/// #         let (mut stream, _) = listener.accept()?;
+/// #         stream.read(&mut [0; 4096])?;
+/// #         stream.write_all(text.as_bytes())
+/// #     })
+/// # };
+/// answer(String::new()); // It reads the request, and closes.
+/// let error = transport.oneshot(Request::get(url).body(Body::empty())?).await.unwrap_err();
+/// assert!(error.is::<Interrupted>());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Interrupted {
     sent: bool,
@@ -58,6 +82,31 @@ impl Interrupted {
     ///
     /// False when no byte of it was written, and when an HTTP/2 upstream said that it did not work
     /// on it (`REFUSED_STREAM`, or `GOAWAY` with a lower stream id: RFC 9113 section 8.7).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # let transport = Transport::builder().build()?;
+    /// # use std::io::{Read, Write};
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let url = format!("http://{}/", listener.local_addr()?);
+    /// # let answer = |text: String| {
+    /// #     std::thread::spawn(move || -> std::io::Result<()> {
+    /// #         let (mut stream, _) = listener.accept()?;
+    /// #         stream.read(&mut [0; 4096])?;
+    /// #         stream.write_all(text.as_bytes())
+    /// #     })
+    /// # };
+    /// answer(String::new()); // It reads the request, and closes.
+    /// let error = transport.oneshot(Request::get(url).body(Body::empty())?).await.unwrap_err();
+    /// assert!(error.downcast_ref::<Interrupted>().is_some_and(Interrupted::was_sent));
+    /// assert!(!nothing_was_sent(&*error));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn was_sent(&self) -> bool {
         self.sent
@@ -81,6 +130,30 @@ impl Error for Interrupted {
 }
 
 /// The answer's head is not HTTP, or larger than what is allowed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// # use std::io::{Read, Write};
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let url = format!("http://{}/", listener.local_addr()?);
+/// # let answer = |text: String| {
+/// #     std::thread::spawn(move || -> std::io::Result<()> {
+/// #         let (mut stream, _) = listener.accept()?;
+/// #         stream.read(&mut [0; 4096])?;
+/// #         stream.write_all(text.as_bytes())
+/// #     })
+/// # };
+/// answer("SSH-2.0-OpenSSH_9.9\r\n\r\n".to_owned());
+/// let error = transport.oneshot(Request::get(url).body(Body::empty())?).await.unwrap_err();
+/// assert!(error.is::<InvalidResponse>());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct InvalidResponse {
     too_large: bool,
@@ -97,6 +170,30 @@ impl InvalidResponse {
     }
 
     /// Whether the head had too many headers or bytes. Known for HTTP/1 only.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # let transport = Transport::builder().build()?;
+    /// # use std::io::{Read, Write};
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let url = format!("http://{}/", listener.local_addr()?);
+    /// # let answer = |text: String| {
+    /// #     std::thread::spawn(move || -> std::io::Result<()> {
+    /// #         let (mut stream, _) = listener.accept()?;
+    /// #         stream.read(&mut [0; 4096])?;
+    /// #         stream.write_all(text.as_bytes())
+    /// #     })
+    /// # };
+    /// answer(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "a".repeat(128 * 1024)));
+    /// let error = transport.oneshot(Request::get(url).body(Body::empty())?).await.unwrap_err();
+    /// assert!(error.downcast_ref::<InvalidResponse>().is_some_and(InvalidResponse::is_too_large));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn is_too_large(&self) -> bool {
         self.too_large
@@ -120,6 +217,25 @@ impl Error for InvalidResponse {
 }
 
 /// The caller's request body failed while it was sent.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// # use futures_util::stream;
+/// # use http_body_util::StreamBody;
+/// let gone = std::io::Error::other("the file is gone");
+/// let frames = stream::iter([Err::<http_body::Frame<bytes::Bytes>, _>(gone)]);
+/// let request = Request::post(sandbox.base_url()).body(Body::stream(StreamBody::new(frames)))?;
+/// let error = transport.oneshot(request).await.unwrap_err();
+/// assert!(error.is::<RequestBodyFailed>());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RequestBodyFailed {
     source: BoxError,
@@ -139,6 +255,25 @@ impl Error for RequestBodyFailed {
 
 /// The response body was cut: fewer bytes than announced, chunks without an end, a reset stream, a
 /// lost connection. What had arrived before was passed on.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), blossom::layers::BoxError> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// # use http_body_util::BodyExt;
+/// let request = Request::get(format!("{}/text/Hi?stream=true", sandbox.base_url()))
+///     .header("x-sandbox-fault", "cut")
+///     .body(Body::empty())?;
+/// let body = transport.oneshot(request).await?.into_body();
+/// let error: BodyInterrupted = body.collect().await.unwrap_err();
+/// assert_eq!(error.to_string(), "the answer was cut off");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct BodyInterrupted {
     source: Option<hyper::Error>,
@@ -156,6 +291,24 @@ impl BodyInterrupted {
     }
 
     /// Whether the upstream reset the HTTP/2 stream, as opposed to a connection that was lost.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), blossom::layers::BoxError> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use http_body_util::BodyExt;
+    /// # use tower::ServiceExt;
+    /// let transport = Transport::builder().http2_prior_knowledge(true).build()?;
+    /// let request = Request::get(format!("{}/text/Hi?stream=true", sandbox.base_url()))
+    ///     .header("x-sandbox-fault", "cut")
+    ///     .body(Body::empty())?;
+    /// let body = transport.oneshot(request).await?.into_body();
+    /// assert!(body.collect().await.unwrap_err().is_reset(), "as a stream of HTTP/2 is cut");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_reset(&self) -> bool {
         match &self.source {

@@ -3,6 +3,20 @@
 use std::{error::Error, fmt};
 
 /// The request's URI is not absolute: the transport resolves nothing.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// let request = Request::get("/v1/models").body(Body::empty())?;
+/// let error = transport.oneshot(request).await.unwrap_err();
+/// assert!(error.is::<NoAuthority>());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoAuthority(());
 
@@ -21,6 +35,21 @@ impl fmt::Display for NoAuthority {
 impl Error for NoAuthority {}
 
 /// The request's URI has a user name or password in it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// let request = Request::get("https://me:secret@example.com/").body(Body::empty())?;
+/// let error = transport.oneshot(request).await.unwrap_err();
+/// assert!(error.is::<UserInfoRefused>());
+/// assert!(!error.to_string().contains("secret"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserInfoRefused {
     host: Box<str>,
@@ -32,6 +61,21 @@ impl UserInfoRefused {
     }
 
     /// The host that was asked for, without the user name.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # let transport = Transport::builder().build()?;
+    /// let request = Request::get("https://me:secret@example.com/").body(Body::empty())?;
+    /// let error = transport.oneshot(request).await.unwrap_err();
+    /// let host = error.downcast_ref::<UserInfoRefused>().map(UserInfoRefused::host);
+    /// assert_eq!(host, Some("example.com"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -75,6 +119,21 @@ impl PlainHttpRefused {
     }
 
     /// The host that was asked for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # let transport = Transport::builder().build()?;
+    /// let request = Request::get("http://example.com/v1/models").body(Body::empty())?;
+    /// let error = transport.oneshot(request).await.unwrap_err();
+    /// let host = error.downcast_ref::<PlainHttpRefused>().map(PlainHttpRefused::host);
+    /// assert_eq!(host, Some("example.com"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -94,6 +153,20 @@ impl fmt::Display for PlainHttpRefused {
 impl Error for PlainHttpRefused {}
 
 /// A scheme other than `http` and `https`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// let request = Request::get("ftp://127.0.0.1/").body(Body::empty())?;
+/// let error = transport.oneshot(request).await.unwrap_err();
+/// assert!(error.is::<UnsupportedScheme>());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsupportedScheme {
     scheme: Box<str>,
@@ -107,6 +180,21 @@ impl UnsupportedScheme {
     }
 
     /// The scheme.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # let transport = Transport::builder().build()?;
+    /// let request = Request::get("ftp://127.0.0.1/").body(Body::empty())?;
+    /// let error = transport.oneshot(request).await.unwrap_err();
+    /// let scheme = error.downcast_ref::<UnsupportedScheme>().map(UnsupportedScheme::scheme);
+    /// assert_eq!(scheme, Some("ftp"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn scheme(&self) -> &str {
         &self.scheme
@@ -122,6 +210,21 @@ impl fmt::Display for UnsupportedScheme {
 impl Error for UnsupportedScheme {}
 
 /// `https` was asked for, but the crate was built without a TLS feature.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use blossom::{Body, transport::*};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// # let transport = Transport::builder().build()?;
+/// let request = Request::get("https://127.0.0.1:1/").body(Body::empty())?;
+/// let error = transport.oneshot(request).await.unwrap_err();
+/// // Nobody listens there. Without a TLS feature it would not have come to that.
+/// assert!(!error.is::<TlsUnavailable>());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsUnavailable {
     host: Box<str>,
@@ -133,6 +236,21 @@ impl TlsUnavailable {
     }
 
     /// The host that was asked for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use blossom::{Body, transport::*};
+    /// # use http::Request;
+    /// # use tower::ServiceExt;
+    /// # let transport = Transport::builder().build()?;
+    /// let request = Request::get("https://127.0.0.1:1/").body(Body::empty())?;
+    /// let error = transport.oneshot(request).await.unwrap_err();
+    /// let host = error.downcast_ref::<TlsUnavailable>().map(TlsUnavailable::host);
+    /// assert_eq!(host, None, "TLS is compiled in");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
