@@ -61,7 +61,9 @@ impl Limits {
 
     /// Books a generation after the fact: it is the next one that has to wait.
     pub(super) fn charge(&self, key: &str, pollen: f64) {
-        let per_hour = self.per_hour.max(f64::MIN_POSITIVE);
+        // At least so that the burst is there again when the longest wait is over.
+        let slowest = self.burst * 3600.0 / LONGEST;
+        let per_hour = self.per_hour.max(slowest).max(f64::MIN_POSITIVE);
         let hours = |pollen: f64| (pollen / per_hour * 3600.0).min(LONGEST);
         // What is not used is saved up to the burst.
         let earliest = self.now() - hours(self.burst);
@@ -99,6 +101,16 @@ mod tests {
         let wait = limits.wait("pk_a").unwrap();
         assert!((1795.0..=1800.0).contains(&wait), "{wait}");
         assert_eq!(limits.wait("pk_b"), None);
+    }
+
+    #[test]
+    fn a_bucket_that_never_fills_is_spent_by_what_is_booked() {
+        let limits = Limits::new(0.0, 10.0);
+
+        limits.charge("pk_a", 9.5);
+        assert_eq!(limits.wait("pk_a"), None, "half a pollen is left");
+        limits.charge("pk_a", 1.0);
+        assert!(limits.wait("pk_a").is_some());
     }
 
     #[test]

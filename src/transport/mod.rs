@@ -23,8 +23,8 @@
 //! | `https` when the crate was built without a TLS feature | [`TlsUnavailable`] |
 //! | any other scheme | [`UnsupportedScheme`] |
 //!
-//! The name `localhost` counts as loopback only as far as it resolves to loopback addresses: the
-//! addresses that are checked are the ones that are dialled.
+//! The name `localhost`, and any below it, counts as loopback only as far as it resolves to loopback
+//! addresses: the addresses that are checked are the ones that are dialled.
 //!
 //! # Readiness
 //!

@@ -55,9 +55,11 @@ impl Policy {
     }
 }
 
-/// Whether `host` is an address of the loopback interface, or `localhost` (RFC 6761 section 6.3).
+/// Whether `host` is an address of the loopback interface, or `localhost` or a name below it (RFC 6761
+/// section 6.3).
 pub(super) fn is_loopback(host: &str) -> bool {
-    if host.eq_ignore_ascii_case("localhost") {
+    let last = host.rsplit('.').next().unwrap_or(host);
+    if last.eq_ignore_ascii_case("localhost") {
         return true;
     }
     literal(host).is_some_and(|address| address.to_canonical().is_loopback())
@@ -91,6 +93,7 @@ mod tests {
             "http://[::1]:8080/a",
             "http://[::ffff:127.0.0.1]/",
             "http://LOCALHOST:1/",
+            "http://text.localhost:1/",
             "http://models.lan:9/",
             "http://Models.LAN/",
         ] {
@@ -103,6 +106,7 @@ mod tests {
             "http://127.1/",
             "http://localhost.example.com/",
             "http://localhost./",
+            "http://notlocalhost/",
             "http://models.lan.example.com/",
             "http://169.254.169.254/",
         ] {
