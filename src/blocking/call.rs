@@ -6,8 +6,8 @@ use super::{Blossom, TextStream, workers::Workers};
 use crate::{
     Result,
     client::{
-        Chat, Draw, Generate, Models, Speak, chat_settings, draw_settings, generate_settings,
-        speak_settings,
+        Chat, Draw, Generate, Models, Speak, chat_settings, draw_settings, example,
+        generate_settings, speak_settings,
     },
     protocol::{
         AspectRatio, AudioOutput, ChatRequest, Message, Modality, Quality, ReasoningEffort,
@@ -155,8 +155,10 @@ calls! {
 
 /// Writes the settings of a call, which are those of the async one.
 macro_rules! forward {
-    ($($(#[$doc:meta])* $name:ident($($value:ident: $type:ty),*);)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($($value:ident: $type:ty),*) { $($example:tt)* })*) => {$(
         $(#[$doc])*
+        ///
+        #[doc = example!(sent $($example)*)]
         pub fn $name(self, $($value: $type),*) -> Self {
             self.map(|call| call.$name($($value),*))
         }
@@ -170,10 +172,17 @@ macro_rules! options {
             forward! {
                 /// Adds a header to the request. One that is not legal is refused when the call is
                 /// made.
-                header(name: &str, value: &str);
+                header(name: &str, value: &str) {
+                    client.text().generate("Hi").header("x-team", "blue");
+                    assert_eq!(sandbox.requests()[0].header("x-team"), Some("blue"));
+                }
                 /// Gives this call `timeout` in all, to the end of its body. The client's own
                 /// `total_timeout` holds if it is shorter.
-                timeout(timeout: Duration);
+                timeout(timeout: Duration) {
+                    use std::time::Duration;
+                    client.text().generate("Hi").timeout(Duration::from_secs(30)) => answer;
+                    assert!(!answer.content().is_empty());
+                }
             }
         }
     )*};
@@ -189,7 +198,10 @@ impl Call<Chat> {
     chat_settings!(forward);
     forward! {
         /// The request, to set what has no method of its own here.
-        request(change: impl FnOnce(ChatRequest) -> ChatRequest);
+        request(change: impl FnOnce(ChatRequest) -> ChatRequest) {
+            client.text().chat(["Hi"]).request(|request| request.user("u-17"));
+            assert_eq!(sandbox.requests()[0].parsed()["user"], "u-17");
+        }
     }
 }
 

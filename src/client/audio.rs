@@ -12,6 +12,7 @@ use super::{
     macros::{calls, opaque, options, settings},
     media::{Media, Stored, media},
     options::Options,
+    settings::{example, speak_settings},
 };
 use crate::{
     Result,
@@ -91,42 +92,6 @@ pub struct Speak {
     request: SpeechRequest,
     options: Options,
 }
-
-/// Names the settings, for the macro that writes them: here, and for callers without async.
-macro_rules! speak_settings {
-    ($write:ident) => {
-        $write! {
-            /// The model. Not sent unless set, but in the v1 dialect, where it is `openai-audio`.
-            model(value: impl Into<String>);
-            /// The voice, such as `alloy`, `echo`, `fable`, `onyx`, `nova` or `shimmer`. Default: `alloy`.
-            voice(value: impl Into<String>);
-            /// How it is encoded. Default: MP3.
-            format(value: SpeechFormat);
-            /// How to speak: mood, pace, accent.
-            instructions(value: impl Into<String>);
-            /// What must not be heard. For models that make music.
-            negative_prompt(value: impl Into<String>);
-            /// How long the sound is, in seconds, 0.5 to 300. For models that make music.
-            duration(value: f64);
-            /// The same for other models, 1 to 380.
-            seconds(value: f64);
-            /// How many steps the model takes, 1 to 100. For models that make music.
-            steps(value: u32);
-            /// Whether music is without song.
-            instrumental(value: bool);
-            /// Whether the sound can be played again and again without a seam.
-            looped(value: bool);
-            /// How closely the model follows the text, 0 to 1. For models that make sounds.
-            prompt_influence(value: f64);
-            /// Makes the sound repeatable, -1 to 4294967295.
-            seed(value: i64);
-            /// What the service filters.
-            safe(value: Safety);
-        }
-    };
-}
-#[cfg(feature = "blocking")]
-pub(crate) use speak_settings;
 
 impl Speak {
     speak_settings!(settings);

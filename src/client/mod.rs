@@ -17,6 +17,7 @@ mod models;
 mod options;
 mod request_id;
 mod service;
+mod settings;
 mod stored;
 mod stream;
 #[cfg(test)]
@@ -54,10 +55,8 @@ pub use self::{
     text::{Chat, Generate, StreamCall, TextCall, TextCalls},
 };
 #[cfg(feature = "blocking")]
-pub(crate) use self::{
-    audio::speak_settings,
-    image::draw_settings,
-    text::{chat_settings, generate_settings},
+pub(crate) use self::settings::{
+    chat_settings, draw_settings, example, generate_settings, speak_settings,
 };
 #[cfg(feature = "cache-memory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]

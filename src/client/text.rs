@@ -12,6 +12,7 @@ use super::{
     failure::{self, unexpected},
     macros::{calls, opaque, options, settings},
     options::Options,
+    settings::{chat_settings, example, generate_settings},
     stream::OpenStream,
 };
 use crate::{
@@ -121,49 +122,6 @@ pub struct Generate {
     pub(super) options: Options,
 }
 
-/// Names the settings, for the macro that writes them: here, and for callers without async.
-macro_rules! generate_settings {
-    ($write:ident) => {
-        $write! {
-            /// The model. Not sent unless set: the service has a default of its own.
-            model(value: impl Into<String>);
-            /// A system message.
-            system(value: impl Into<String>);
-            /// How much chance there is, 0 to 2. The service's default is its provider's.
-            temperature(value: f64);
-            /// Samples from the likeliest part of this mass, 0 to 1.
-            top_p(value: f64);
-            /// Lowers the chance of what has been said, -2 to 2.
-            presence_penalty(value: f64);
-            /// Lowers the chance of what is said often, -2 to 2.
-            frequency_penalty(value: f64);
-            /// Lowers the chance of repetitions, 0 to 2.
-            repetition_penalty(value: f64);
-            /// The most tokens of the answer.
-            max_tokens(value: u64);
-            /// The most tokens of the answer, reasoning included.
-            max_completion_tokens(value: u64);
-            /// Makes the answer repeatable, -1 to 2147483647. Another seed gets another answer; the
-            /// same request gets the same answer from the service's own cache, whatever the temperature.
-            seed(value: i64);
-            /// How long a reasoning model thinks.
-            reasoning_effort(value: ReasoningEffort);
-            /// Asks for a JSON object as the answer's text. Default: off.
-            json(on: bool);
-            /// The voice of a model that speaks its answer; see [`Text::audio`](crate::Text::audio).
-            voice(value: impl Into<String>);
-            /// What the service filters.
-            safe(value: Safety);
-            /// Keeps the answer out of the public feed. Only in the v1 dialect. Default: off.
-            private(on: bool);
-            /// The name of the application. Only in the v1 dialect.
-            referrer(value: impl Into<String>);
-        }
-    };
-}
-#[cfg(feature = "blocking")]
-pub(crate) use generate_settings;
-
 impl Generate {
     generate_settings!(settings);
     options! {}
@@ -236,57 +194,6 @@ pub struct Chat {
     request: ChatRequest,
     pub(super) options: Options,
 }
-
-/// Names the settings, for the macro that writes them: here, and for callers without async.
-macro_rules! chat_settings {
-    ($write:ident) => {
-        $write! {
-            /// The model. Not sent unless set: the service has a default of its own.
-            model(value: impl Into<String>);
-            /// How much chance there is, 0 to 2. The service's default is its provider's.
-            temperature(value: f64);
-            /// Samples from the likeliest part of this mass, 0 to 1.
-            top_p(value: f64);
-            /// Lowers the chance of what has been said, -2 to 2.
-            presence_penalty(value: f64);
-            /// Lowers the chance of what is said often, -2 to 2.
-            frequency_penalty(value: f64);
-            /// Lowers the chance of repetitions, 0 to 2.
-            repetition_penalty(value: f64);
-            /// The most tokens of the answer.
-            max_tokens(value: u64);
-            /// The most tokens of the answer, reasoning included.
-            max_completion_tokens(value: u64);
-            /// Makes the answer repeatable, -1 to 2147483647. Another seed gets another answer; the
-            /// same request gets the same answer from the service's own cache, whatever the temperature.
-            seed(value: i64);
-            /// Ends the answer before any of these, one to four.
-            stop(value: impl Into<Stop>);
-            /// The form of the answer: text, a JSON object, or JSON after a schema.
-            response_format(value: ResponseFormat);
-            /// The tools that the model may ask to call, 128 at most.
-            tools(value: impl IntoIterator<Item = Tool>);
-            /// Whether the model may, must, or must not ask for tools.
-            tool_choice(value: ToolChoice);
-            /// How long a reasoning model thinks.
-            reasoning_effort(value: ReasoningEffort);
-            /// Whether the model may ask for several calls at once. The service's default is yes.
-            parallel_tool_calls(value: bool);
-            /// What the answer may be made of. Default: text.
-            modalities(value: impl IntoIterator<Item = Modality>);
-            /// Voice and format of spoken answers; see [`Text::audio`](crate::Text::audio).
-            audio(value: AudioOutput);
-            /// How much a searching model reads.
-            search_context(value: SearchContext);
-            /// What the service filters.
-            safe(value: Safety);
-            /// Asks for the answer as plain text instead of JSON. Not in the enter dialect. Default: off.
-            plain(on: bool);
-        }
-    };
-}
-#[cfg(feature = "blocking")]
-pub(crate) use chat_settings;
 
 impl Chat {
     chat_settings!(settings);
