@@ -165,6 +165,12 @@ impl Builder {
     }
 
     /// The key. It is sent in the `Authorization` header, and nowhere else; nothing prints it.
+    ///
+    /// ```
+    /// let client = blossom::Blossom::builder().api_key("sk_secret").build()?;
+    /// assert!(!format!("{client:?}").contains("sk_secret"));
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(ApiKeySource::Key(key.into()));
         self
@@ -172,6 +178,12 @@ impl Builder {
 
     /// Sends no key but the one that a request bears itself: for gateways, whose callers bring
     /// theirs.
+    ///
+    /// ```
+    /// let gateway = blossom::Blossom::builder().without_api_key().build()?;
+    /// assert!(format!("{gateway:?}").contains("api_key: the caller's"));
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn without_api_key(mut self) -> Self {
         self.api_key = Some(ApiKeySource::Caller);
         self
@@ -180,12 +192,26 @@ impl Builder {
     /// The base URL of a service that speaks the gen dialect, such as `http://127.0.0.1:8080`.
     ///
     /// Plain `http` is taken for loopback only.
+    ///
+    /// ```
+    /// let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// assert_eq!(client.endpoint().to_string(), "http://127.0.0.1:8080");
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base = Base::Url(url.into());
         self
     }
 
     /// Dialect and base URL together. Default: gen, `https://gen.pollinations.ai`.
+    ///
+    /// ```
+    /// use blossom::{Blossom, Dialect, Endpoint};
+    ///
+    /// let client = Blossom::builder().endpoint(Endpoint::v1()).build()?; // it wants no key
+    /// assert_eq!(client.endpoint().dialect(), Dialect::V1);
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.base = Base::Endpoint(endpoint);
         self
@@ -193,37 +219,144 @@ impl Builder {
 
     settings! {
         /// How long to wait for the head of a stream. Default: 60 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().head_timeout(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("head_timeout: 20s"));
+        /// ```
         head_timeout: Duration;
         /// How long to wait for the head of any other reply, which comes after the whole
         /// generation. Default: 300 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().unary_timeout(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("unary_timeout: 20s"));
+        /// ```
         unary_timeout: Duration;
         /// How long to wait for the first event that holds part of the answer; comments do not
         /// count. Default: 300 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().first_event_timeout(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("first_event_timeout: 20s"));
+        /// ```
         first_event_timeout: Duration;
         /// How long a body may be silent while it is read; comments count. Default: 300 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().idle_timeout(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("idle_timeout: 20s"));
+        /// ```
         idle_timeout: Duration;
         /// How long a call may take in all, to the end of its body. Default: none.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let second = Duration::from_secs(1);
+        /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").total_timeout(5 * second);
+        /// assert!(builder.clone().idle_timeout(4 * second).build().is_ok());
+        /// assert!(builder.idle_timeout(6 * second).build().is_err(), "it could never fire");
+        /// ```
         total_timeout: Duration;
         /// How long a stream may be held without being read; then it is closed. Default: 60 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().max_unread(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("max_unread: 20s"));
+        /// ```
         max_unread: Duration;
         /// The largest request body that is kept in memory. Default: 1 MiB.
+        ///
+        /// ```
+        /// let builder = blossom::Blossom::builder().max_request_bytes(4 << 20);
+        /// assert!(format!("{builder:?}").contains("max_request_bytes: 4194304"));
+        /// ```
         max_request_bytes: usize;
         /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// use blossom::{Blossom, ErrorKind};
+        ///
+        /// let client = Blossom::builder().base_url(sandbox.base_url()).max_response_bytes(10).build()?;
+        /// let error = client.text().generate("A long story").await.unwrap_err();
+        /// assert_eq!(error.kind(), ErrorKind::Decode);
+        /// # Ok(())
+        /// # }
+        /// ```
         max_response_bytes: usize;
         /// Warns of a prompt that is estimated at more tokens than this: in
         /// [`Text::warnings`](crate::Text::warnings), and in the log. Default: 1,000. `u64::MAX` never
         /// warns.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).warn_prompt_tokens(5).build()?;
+        /// let answer = client.text().generate("Tell me about this garden, and about the river").await?;
+        /// assert_eq!(answer.warnings().len(), 1);
+        /// # Ok(())
+        /// # }
+        /// ```
         warn_prompt_tokens: u64;
         /// Refuses a prompt that is estimated at more tokens than this, before it is sent. One that is
         /// larger than `max_request_bytes` is not estimated. Default: none.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).max_prompt_tokens(5).build()?;
+        /// let call = client.text().generate("Tell me about this garden, and about the river");
+        /// assert!(call.await.is_err());
+        /// assert_eq!(sandbox.count(), 0);
+        /// # Ok(())
+        /// # }
+        /// ```
         max_prompt_tokens: u64;
         /// Lets no answer of a text call take more tokens than this: a higher or absent `max_tokens`
         /// is set to it. Default: off.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).clamp_max_tokens(5).build()?;
+        /// client.text().chat(["A long story"]).max_tokens(500).await?;
+        /// assert_eq!(sandbox.requests()[0].parsed()["max_tokens"], 5);
+        /// # Ok(())
+        /// # }
+        /// ```
         clamp_max_tokens: u64;
         /// Gives each call a random id in the field `x-request-id`, unless it bears one: the same for
         /// all its attempts, in its spans as `blossom.request.id`, and in the `request_id()` of its answer
         /// or error where the service gives none. Default: no; the service names requests itself, and an id
         /// of ours tells it which of them belong together.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).request_ids(true).build()?;
+        /// let answer = client.text().generate("Hi").await?;
+        /// assert_eq!(answer.request_id(), sandbox.requests()[0].header("x-request-id"));
+        /// # Ok(())
+        /// # }
+        /// ```
         request_ids: bool;
     }
 
@@ -253,6 +386,20 @@ impl Builder {
 
     /// What becomes of a call whose price is not known before it is sent. Default:
     /// [`Unknown::Allow`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Blossom, ErrorKind, layers::spend::Unknown, policy::Prices};
+    ///
+    /// let builder = Blossom::builder().base_url(sandbox.base_url()).prices(Prices::new());
+    /// let client = builder.unknown_prices(Unknown::Refuse).build()?;
+    /// let error = client.text().generate("Hi").model("unheard-of").await.unwrap_err();
+    /// assert_eq!((error.kind(), sandbox.count()), (ErrorKind::Spend, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn unknown_prices(mut self, unknown: Unknown) -> Self {
         self.settings.unknown_prices = unknown;
         self
@@ -263,6 +410,24 @@ impl Builder {
     ///
     /// A call that may cost more than what is left is not sent; its error is of the kind
     /// [`ErrorKind::Spend`](crate::ErrorKind::Spend).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let models = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?.models().await?;
+    /// use blossom::{Blossom, ErrorKind, layers::{spend::Budget, types::Nanos}, policy::Prices};
+    ///
+    /// let client = Blossom::builder()
+    ///     .base_url(sandbox.base_url())
+    ///     .prices(Prices::from_models(&models))
+    ///     .spend_limit(Budget::in_all(Nanos(1)))
+    ///     .build()?;
+    /// let error = client.text().chat(["Hi"]).model("openai").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Spend);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn spend_limit(mut self, budget: Budget) -> Self {
         self.settings.budgets.push(budget);
         self
@@ -273,6 +438,12 @@ impl Builder {
     ///
     /// A stream that is held and not read counts, until `max_unread` closes it. Others wait in line,
     /// first come first served.
+    ///
+    /// ```
+    /// let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").max_in_flight(8).build()?;
+    /// assert_eq!(client.limits().map(|limits| limits.concurrency().limit()), Some(8));
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub const fn max_in_flight(mut self, max_in_flight: usize) -> Self {
         self.settings.limits.max_in_flight = Some(max_in_flight);
         self
@@ -281,6 +452,22 @@ impl Builder {
     /// How many calls may wait for one of these places, and how many for quota; others are refused at
     /// once with [`ErrorKind::Overloaded`] or [`ErrorKind::RateLimited`]. Default: 16,384. Zero waits for
     /// nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Blossom, ErrorKind};
+    ///
+    /// let builder = Blossom::builder().base_url(sandbox.base_url()).max_attempts(1);
+    /// let client = builder.max_in_flight(1).max_waiting(0).build()?;
+    /// let call = |prompt: &str| client.text().generate(prompt).into_future();
+    /// let (first, second) = tokio::join!(call("one"), call("two"));
+    /// assert!(first.is_ok());
+    /// assert_eq!(second.unwrap_err().kind(), ErrorKind::Overloaded);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn max_waiting(mut self, max_waiting: usize) -> Self {
         self.settings.limits.max_waiting = max_waiting;
         self
@@ -288,6 +475,14 @@ impl Builder {
 
     /// How many requests may go in any minute, evenly spread after a burst of a twentieth. Default: no
     /// limit.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.requests_per_minute(60).build()?;
+    /// let limits = client.limits().ok_or("a stack of its own")?;
+    /// assert_eq!(limits.rate().quotas()[0].to_string(), "60 requests per 60s");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn requests_per_minute(mut self, requests_per_minute: u64) -> Self {
         self.settings.limits.requests_per_minute = Some(requests_per_minute);
         self
@@ -295,6 +490,14 @@ impl Builder {
 
     /// How many tokens may go in any minute, by a rough estimate when a request is sent, and by what the
     /// service reports when its reply ends. Default: no limit.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.tokens_per_minute(10_000).build()?;
+    /// let limits = client.limits().ok_or("a stack of its own")?;
+    /// assert_eq!(limits.rate().quotas()[0].to_string(), "10000 tokens per 60s");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn tokens_per_minute(mut self, tokens_per_minute: u64) -> Self {
         self.settings.limits.tokens_per_minute = Some(tokens_per_minute);
         self
@@ -302,6 +505,16 @@ impl Builder {
 
     /// What the service lets through: ready-made for the public one, or of your own. They hold beside
     /// `requests_per_minute` and `tokens_per_minute`. Default: none.
+    ///
+    /// ```
+    /// use blossom::{Blossom, policy::Quotas};
+    ///
+    /// let builder = Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.quotas(Quotas::publishable()).build()?;
+    /// let limits = client.limits().ok_or("a stack of its own")?;
+    /// assert_eq!(limits.rate().quotas()[0].to_string(), "100 requests per 10s");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn quotas(mut self, quotas: Quotas) -> Self {
         self.settings.limits.quotas = quotas;
         self
@@ -310,6 +523,19 @@ impl Builder {
     /// Sends a trace context with each request, in the field `traceparent`: with
     /// [`W3c`](crate::layers::trace::W3c) one that a request bears is continued, and otherwise a
     /// trace begins. Default: none is added.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Blossom, layers::trace::W3c};
+    ///
+    /// let client = Blossom::builder().base_url(sandbox.base_url()).propagate_trace(W3c::default()).build()?;
+    /// client.text().generate("Hi").await?;
+    /// assert!(sandbox.requests()[0].header("traceparent").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn propagate_trace(mut self, propagate: impl Propagate + Send + Sync + 'static) -> Self {
         self.settings.propagation = Propagation::new(propagate);
         self
@@ -317,6 +543,11 @@ impl Builder {
 
     /// Shows what is asked in the span of each call, at most 8 KiB of it, as `gen_ai.input.messages`.
     /// Default: off. Prompts are personal data, and whoever reads the traces reads them.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().trace_content(true);
+    /// assert!(format!("{builder:?}").contains("trace_content: InSpans"));
+    /// ```
     pub const fn trace_content(mut self, trace_content: bool) -> Self {
         self.settings.show_content = if trace_content {
             ShowContent::InSpans
@@ -329,6 +560,17 @@ impl Builder {
     /// Whether to ask for compressed answers and decompress them, within the
     /// [limits](crate::transport::decompress) that keep a small one from becoming a large one.
     /// Default: no.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).decompression(true).build()?;
+    /// client.text().generate("Hi").await?;
+    /// assert!(sandbox.requests()[0].header("accept-encoding").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "decompression")]
     #[cfg_attr(docsrs, doc(cfg(feature = "decompression")))]
     pub const fn decompression(mut self, decompression: bool) -> Self {
@@ -340,6 +582,18 @@ impl Builder {
     ///
     /// What may be paid for twice is never sent again: see
     /// [`RepeatSafely`](crate::policy::RepeatSafely).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).max_attempts(1).build()?;
+    /// let error = client.text().generate("Hi").header("x-sandbox-fault", "status;code=503").await.unwrap_err();
+    /// assert!(error.is_retryable());
+    /// assert_eq!((error.attempts(), sandbox.count()), (1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn max_attempts(mut self, max_attempts: u32) -> Self {
         self.settings.max_attempts = max_attempts;
         self
@@ -347,6 +601,16 @@ impl Builder {
 
     /// How many retries there may be over all calls. Clients that are given clones of one budget share
     /// it. Default: 10 % of the calls, and no fewer than 10, in any 10 s.
+    ///
+    /// ```
+    /// use blossom::{Blossom, layers::retry::Budget};
+    ///
+    /// let budget = Budget::new(5, 2); // 5 %, and no fewer than 2
+    /// let one = Blossom::builder().api_key("sk_one").retry_budget(budget.clone()).build()?;
+    /// let other = Blossom::builder().api_key("sk_other").retry_budget(budget).build()?;
+    /// assert!(format!("{other:?}").contains("Budget { percent: 5, floor: 2"));
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn retry_budget(mut self, retry_budget: RetryBudget) -> Self {
         self.settings.retry_budget = Some(retry_budget);
         self
@@ -354,6 +618,17 @@ impl Builder {
 
     /// How long to wait before another attempt, where the service does not say. Default: full jitter of
     /// 500 ms, doubling to 8 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use blossom::{Blossom, layers::backoff::Backoff};
+    ///
+    /// let (first, longest) = (Duration::from_millis(200), Duration::from_secs(4));
+    /// let builder = Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// assert!(builder.clone().backoff(Backoff::new(first, longest)).build().is_ok());
+    /// assert!(builder.backoff(Backoff::new(longest, first)).build().is_err());
+    /// ```
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.settings.backoff = backoff;
         self
@@ -361,6 +636,24 @@ impl Builder {
 
     /// When calls of a model that fails are refused at once, and for how long; [`Rules::never`] for never.
     /// Default: [`Rules::new`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use std::{num::NonZeroU32, time::Duration};
+    ///
+    /// use blossom::{Blossom, layers::breaker::Rules};
+    ///
+    /// let rules = Rules::new().in_a_row(NonZeroU32::MIN).open(Duration::from_secs(60));
+    /// let client = Blossom::builder().base_url(sandbox.base_url()).max_attempts(1).breaker(rules).build()?;
+    /// let ask = || client.text().generate("Hi").header("x-sandbox-fault", "status;code=503");
+    /// assert!(ask().await.is_err());
+    /// assert!(ask().await.is_err());
+    /// assert_eq!(sandbox.count(), 1, "the second was refused at once");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn breaker(mut self, breaker: Rules) -> Self {
         self.settings.breaker = breaker;
         self
@@ -373,6 +666,14 @@ impl Builder {
     /// [`ErrorKind::Builder`], with a text that says what to change: no key for a service that wants
     /// one, a key or a URL that is not legal, timeouts of which one can never fire, or limits that
     /// contradict one another or let nothing through.
+    ///
+    /// ```
+    /// use blossom::{Blossom, ErrorKind};
+    ///
+    /// let error = Blossom::builder().build().unwrap_err(); // no key for the public service
+    /// assert_eq!(error.kind(), ErrorKind::Builder);
+    /// assert!(Blossom::builder().api_key("sk_secret").build().is_ok());
+    /// ```
     pub fn build(self) -> Result<Blossom> {
         let origin = self.origin();
         let mut settings = self.settings;

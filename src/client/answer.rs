@@ -219,6 +219,17 @@ impl Text {
     }
 
     /// The sources of a model that searches.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let answer = client.text().chat(["News?"]).model("searcher").await?;
+    /// assert!(answer.citations()[0].starts_with("https://"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn citations(&self) -> &[String] {
         &self.citations
@@ -226,6 +237,21 @@ impl Text {
 
     /// What the model says aloud, where it was asked to speak; [`content`](Self::content) is empty
     /// then.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::protocol::Modality;
+    ///
+    /// let answer = client.text().chat(["Hi"]).modalities([Modality::Text, Modality::Audio]).await?;
+    /// let audio = answer.audio().ok_or("it was to speak")?;
+    /// assert!(!audio.bytes().is_empty());
+    /// assert_eq!(answer.content(), "");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn audio(&self) -> Option<&ChatAudio> {
         self.audio.as_ref()
@@ -255,6 +281,17 @@ impl Text {
     /// The upstream's name for the request; where it gave none, the id that the call bore with
     /// [`request_ids`](crate::Builder::request_ids). An answer from a cache has that of the call that
     /// made it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).request_ids(true).build()?;
+    /// let answer = client.text().generate("Hi").await?;
+    /// println!("{}", answer.request_id().ok_or("each call has one")?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.meta.request_id.as_deref()
@@ -412,30 +449,97 @@ impl Partial {
     }
 
     /// The text that had arrived.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let cut = client.text().chat(["A story"]).header("x-sandbox-fault", "cut;after-events=3");
+    /// let error = cut.stream().await?.finish().await.unwrap_err();
+    /// let partial = error.partial().ok_or("something had arrived")?;
+    /// assert!(partial.content().starts_with("The "));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn content(&self) -> &str {
         &self.text.content
     }
 
     /// All that had arrived, as an answer. Arguments of tools may be cut.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let cut = client.text().chat(["A story"]).header("x-sandbox-fault", "cut;after-events=3");
+    /// let error = cut.stream().await?.finish().await.unwrap_err();
+    /// let partial = error.partial().ok_or("something had arrived")?;
+    /// assert_eq!(partial.text().content(), partial.content());
+    /// assert!(partial.text().finish_reason().is_none(), "it was not finished");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn text(&self) -> &Text {
         &self.text
     }
 
     /// What had arrived of a reply that is no stream, as it came; empty for a stream.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// # sandbox.script([(200, "{\"choices\": broken")]);
+    /// // A reply of `{"choices": broken`, which cannot be decoded:
+    /// let error = client.text().chat(["Hi"]).await.unwrap_err();
+    /// let partial = error.partial().ok_or("it came whole")?;
+    /// assert_eq!(partial.body(), b"{\"choices\": broken");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// How many events had arrived; 0 if the reply is no stream.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let cut = client.text().chat(["A story"]).header("x-sandbox-fault", "cut;after-events=3");
+    /// let error = cut.stream().await?.finish().await.unwrap_err();
+    /// let partial = error.partial().ok_or("something had arrived")?;
+    /// assert_eq!(partial.events(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn events(&self) -> u64 {
         self.events
     }
 
     /// How many bytes of the body had arrived; of a stream, those of its events' data.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let cut = client.text().chat(["A story"]).header("x-sandbox-fault", "cut;after-events=3");
+    /// let error = cut.stream().await?.finish().await.unwrap_err();
+    /// let partial = error.partial().ok_or("something had arrived")?;
+    /// assert!(partial.bytes() > partial.content().len() as u64, "the events' JSON counts");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.bytes

@@ -63,6 +63,17 @@ impl<'a> AudioCalls<'a> {
     }
 
     /// The models that speak. Only the gen dialect lists them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let models = client.audio().models().await?;
+    /// assert!(models.iter().any(|model| model.id() == "tts-1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn models(&self) -> Models {
         Models::new(self.client.clone(), ModelKind::Audio)
     }
@@ -126,6 +137,19 @@ opaque!(Speak);
 calls! {
     /// A speech call on its way. Dropping it cancels the request; the service may still speak, and
     /// bill it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::SpeechCall;
+    ///
+    /// let call: SpeechCall = client.audio().speak("Hello").into_future();
+    /// assert!(!call.await?.bytes().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     SpeechCall(DecodeSpeech) -> Speech;
 }
 

@@ -70,6 +70,17 @@ impl<'a> ImageCalls<'a> {
     }
 
     /// The models that draw.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let models = client.image().models().await?;
+    /// assert!(models.iter().any(|model| model.id() == "flux"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn models(&self) -> Models {
         Models::new(self.client.clone(), ModelKind::Image)
     }
@@ -166,6 +177,19 @@ opaque!(Draw);
 calls! {
     /// An image call on its way. Dropping it cancels the request; the service may still draw the
     /// image, and bill it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::ImageCall;
+    ///
+    /// let call: ImageCall = client.image().generate("a cat").size(64, 64).into_future();
+    /// assert!(!call.await?.bytes().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     ImageCall(DecodeImage) -> Image;
 }
 

@@ -1,4 +1,21 @@
 //! Typed calls over one stack.
+//!
+//! A call is a value until it is awaited: it can be changed, cloned and stored.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = blossom::sandbox::Sandbox::start()?;
+//! # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+//! use blossom::client::Generate;
+//!
+//! let call: Generate = client.text().generate("What is Rust?").max_tokens(50);
+//! assert_eq!(sandbox.count(), 0);
+//! call.await?;
+//! assert_eq!(sandbox.count(), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 mod audio;
@@ -40,6 +57,10 @@ use tower_service::Service;
 pub(crate) use self::cache::CacheView;
 use self::exchange::{Decode, Exchange};
 use self::request_id::RequestId;
+#[cfg(feature = "blocking")]
+pub(crate) use self::settings::{
+    chat_settings, draw_settings, example, generate_settings, speak_settings,
+};
 #[cfg(feature = "schema")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub use self::typed::{ParseCall, Typed};
@@ -53,10 +74,6 @@ pub use self::{
     service::{ResponseBody, ResponseFuture},
     stream::TextStream,
     text::{Chat, Generate, StreamCall, TextCall, TextCalls},
-};
-#[cfg(feature = "blocking")]
-pub(crate) use self::settings::{
-    chat_settings, draw_settings, example, generate_settings, speak_settings,
 };
 #[cfg(feature = "cache-memory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
@@ -129,6 +146,15 @@ impl Blossom {
     /// # Errors
     ///
     /// [`ErrorKind::Builder`](crate::ErrorKind::Builder) as [`Builder::build`].
+    ///
+    /// ```
+    /// use blossom::{Blossom, ErrorKind};
+    ///
+    /// match Blossom::from_env() {
+    ///     Ok(client) => println!("{}", client.endpoint()),
+    ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Builder, "there is no key, say"),
+    /// }
+    /// ```
     pub fn from_env() -> Result<Self> {
         Builder::from_env().build()
     }

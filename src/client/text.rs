@@ -92,6 +92,17 @@ impl<'a> TextCalls<'a> {
     }
 
     /// The models that write, as [`Blossom::models`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let models = client.text().models().await?;
+    /// assert!(models.iter().any(|model| model.id() == "openai"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn models(&self) -> Models {
         self.client.models()
     }
@@ -127,6 +138,18 @@ impl Generate {
     options! {}
 
     /// The same as a chat, to set what only a chat has.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let chat = client.text().generate("Count to ten").into_chat().stop("seven");
+    /// chat.await?;
+    /// assert_eq!(sandbox.requests()[0].parsed()["messages"][0]["content"], "Count to ten");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_chat(self) -> Chat {
         Chat {
             client: self.client,
@@ -136,6 +159,18 @@ impl Generate {
     }
 
     /// Opens a stream of the answer.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut stream = client.text().generate("Write a story").stream().await?;
+    /// let first = stream.next().await.ok_or("it has begun")??;
+    /// assert!(stream.content().starts_with(first.content()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(self) -> StreamCall {
         let request = self.options.finish(
             self.request
@@ -213,6 +248,17 @@ impl Chat {
     }
 
     /// Opens a stream of the answer. Usage is asked for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let stream = client.text().chat(["Write a story"]).stream().await?;
+    /// assert!(stream.finish().await?.usage().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(self) -> StreamCall {
         let request = self.options.finish(
             self.request
@@ -251,8 +297,34 @@ opaque!(Generate, Chat);
 calls! {
     /// A text call on its way. Dropping it cancels the request; a generation that is no stream may
     /// still go on at the service, and be billed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::TextCall;
+    ///
+    /// let call: TextCall = client.text().generate("Hi").into_future();
+    /// assert!(!call.await?.content().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     TextCall(DecodeText) -> Text;
     /// The opening of a stream. Dropping it cancels the request.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::StreamCall;
+    ///
+    /// let opening: StreamCall = client.text().generate("Hi").stream();
+    /// assert!(!opening.await?.finish().await?.content().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     StreamCall(OpenStream) -> TextStream;
 }
 

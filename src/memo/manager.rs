@@ -83,18 +83,55 @@ pub struct CacheManagerBuilder {
 
 impl CacheManagerBuilder {
     /// The most values in memory: 1,000 unless told otherwise. The one used longest ago goes first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().max_memory_items(2).build()?;
+    /// for key in ["a", "b", "c"] {
+    ///     cache.set(key, &1, None).await;
+    /// }
+    /// assert!(cache.stats().entries <= 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn max_memory_items(mut self, items: u64) -> Self {
         self.max_memory_items = items;
         self
     }
 
     /// The most bytes in memory: 64 MiB unless told otherwise.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().max_memory_bytes(1 << 10).build()?;
+    /// let too_large = "x".repeat(1 << 12);
+    /// assert!(!cache.set("text", &too_large, None).await);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn max_memory_bytes(mut self, bytes: u64) -> Self {
         self.max_memory_bytes = bytes;
         self
     }
 
     /// How long a value is kept where nothing else is said: one hour unless told otherwise.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokio::time::pause();
+    /// use std::time::Duration;
+    ///
+    /// let cache = blossom::CacheManager::builder().ttl(Duration::from_secs(60)).build()?;
+    /// cache.set("answer", &42, None).await;
+    /// # tokio::time::advance(Duration::from_secs(61)).await;
+    /// // After 61 seconds:
+    /// assert!(!cache.exists("answer").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
@@ -102,6 +139,11 @@ impl CacheManagerBuilder {
 
     /// Whether values are kept on disk as well, where they survive the process: not unless a directory
     /// is given.
+    ///
+    /// ```
+    /// let nowhere = blossom::CacheManager::builder().enable_disk_cache(true);
+    /// assert!(nowhere.build().is_err(), "it needs a directory");
+    /// ```
     #[cfg(feature = "cache-disk")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
     pub const fn enable_disk_cache(mut self, enable: bool) -> Self {
@@ -111,6 +153,21 @@ impl CacheManagerBuilder {
 
     /// The directory for values on disk. It must be one that only its owner can use, and is made if it
     /// is not there. Turns the disk on, unless [`enable_disk_cache`](Self::enable_disk_cache) says no.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("cache");
+    /// let cache = blossom::CacheManager::builder().cache_dir(&path).build()?;
+    /// cache.set("answer", &42, None).await;
+    /// cache.flush().await?;
+    /// drop(cache);
+    /// let later = blossom::CacheManager::builder().cache_dir(&path).build()?;
+    /// assert_eq!(later.get::<u32>("answer").await, Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "cache-disk")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
     pub fn cache_dir(mut self, path: impl Into<PathBuf>) -> Self {
@@ -124,6 +181,20 @@ impl CacheManagerBuilder {
     ///
     /// [`ErrorKind::Builder`](crate::ErrorKind::Builder) if the directory cannot be used, or a disk is
     /// asked for without one.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let file = folder.path().join("a file");
+    /// # std::fs::write(&file, "")?;
+    /// use blossom::{CacheManager, ErrorKind};
+    ///
+    /// assert!(CacheManager::builder().build().is_ok());
+    /// let error = CacheManager::builder().cache_dir(file).build().unwrap_err(); // no directory
+    /// assert_eq!(error.kind(), ErrorKind::Builder);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn build(self) -> Result<CacheManager> {
         let memory = MemoryTier::with_max_entries(self.max_memory_bytes, self.max_memory_items);
         let ttl = self.ttl;
@@ -157,6 +228,16 @@ impl CacheManagerBuilder {
 
 impl CacheManager {
     /// Builds a manager: 1,000 values and 64 MiB in memory, one hour, no disk.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().max_memory_items(100).build()?;
+    /// cache.set("answer", &42, None).await;
+    /// assert_eq!(cache.stats().entries, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn builder() -> CacheManagerBuilder {
         CacheManagerBuilder {
             max_memory_items: 1000,
@@ -171,6 +252,22 @@ impl CacheManager {
 
     /// A manager over a tier of one's own, which may be shared with others: names of values never meet
     /// keys of replies.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// use blossom::{CacheManager, layers::cache::tier::MemoryTier};
+    ///
+    /// let tier = Arc::new(MemoryTier::new(1 << 20));
+    /// let one = CacheManager::over(tier.clone(), Duration::from_secs(60));
+    /// let other = CacheManager::over(tier, Duration::from_secs(60));
+    /// one.set("answer", &42, None).await;
+    /// assert_eq!(other.get::<u32>("answer").await, Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn over(tier: Arc<dyn Tier>, ttl: Duration) -> Self {
         Self {
@@ -270,6 +367,17 @@ impl CacheManager {
     }
 
     /// Forgets all values, those of cached functions as well.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// cache.set("answer", &42, None).await;
+    /// cache.clear().await;
+    /// assert!(!cache.exists("answer").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(
         clippy::unused_async,
         reason = "a tier that has to wait must not change it"
@@ -284,6 +392,18 @@ impl CacheManager {
     /// # Errors
     ///
     /// If the disk cannot be written.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let cache = blossom::CacheManager::builder().cache_dir(folder.path().join("cache")).build()?;
+    /// cache.set("answer", &42, None).await;
+    /// cache.flush().await?; // it stands on disk now
+    /// assert!(cache.exists("answer").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn flush(&self) -> Result<()> {
         self.shared.tier.flush().await.map_err(|error| {
             Error::new(ErrorKind::Io, "the cache cannot be written").with_source(error)
@@ -339,6 +459,18 @@ impl CacheManager {
     /// here for `ttl`. The name is part of their keys: functions of different names never share.
     ///
     /// See [`cached`](fn@super::cached), which has a manager of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// let square = cache.cached("square", None, |n: u64| async move { Ok::<_, blossom::Error>(n * n) });
+    /// let double = cache.cached("double", None, |n: u64| async move { Ok::<_, blossom::Error>(n + n) });
+    /// assert_eq!((square.call(7).await?, double.call(7).await?), (49, 14));
+    /// assert_eq!(cache.stats().misses, 2, "of both");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cached<A, F, Fut>(
         &self,
         name: &str,
