@@ -350,11 +350,8 @@ impl Error {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
     /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
     /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=402");
-    /// if let Some(suggestion) = call.await.unwrap_err().suggestion() {
-    ///     println!("{suggestion}");
-    /// }
-    /// # let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=402");
-    /// # assert!(call.await.unwrap_err().suggestion().is_some());
+    /// let error = call.await.unwrap_err();
+    /// assert!(error.suggestion().is_some_and(|text| text.starts_with("add balance")));
     /// # Ok(())
     /// # }
     /// ```

@@ -276,15 +276,18 @@ macro_rules! options {
                 /// Adds a header to the request. One that is not legal is refused when the call is
                 /// made.
                 header(name: &str, value: &str) {
-                    client.text().generate("Hi").header("x-team", "blue");
-                    assert_eq!(sandbox.requests()[0].header("x-team"), Some("blue"));
+                    /// client.text().generate("Hi").header("x-team", "blue")
+                    =>
+                    /// assert_eq!(sandbox.requests()[0].header("x-team"), Some("blue"));
                 }
                 /// Gives this call `timeout` in all, to the end of its body. The client's own
                 /// `total_timeout` holds if it is shorter.
                 timeout(timeout: Duration) {
-                    use std::time::Duration;
-                    client.text().generate("Hi").timeout(Duration::from_secs(30)) => answer;
-                    assert!(!answer.content().is_empty());
+                    /// use std::time::Duration;
+                    ///
+                    /// let answer = client.text().generate("Hi").timeout(Duration::from_secs(30))
+                    =>
+                    /// assert!(!answer.content().is_empty());
                 }
             }
         }
@@ -302,8 +305,9 @@ impl Call<Chat> {
     forward! {
         /// The request, to set what has no method of its own here.
         request(change: impl FnOnce(ChatRequest) -> ChatRequest) {
-            client.text().chat(["Hi"]).request(|request| request.user("u-17"));
-            assert_eq!(sandbox.requests()[0].parsed()["user"], "u-17");
+            /// client.text().chat(["Hi"]).request(|request| request.user("u-17"))
+            =>
+            /// assert_eq!(sandbox.requests()[0].parsed()["user"], "u-17");
         }
     }
 }

@@ -288,7 +288,7 @@ impl Text {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
     /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).request_ids(true).build()?;
     /// let answer = client.text().generate("Hi").await?;
-    /// println!("{}", answer.request_id().ok_or("each call has one")?);
+    /// assert_eq!(answer.request_id(), sandbox.requests()[0].header("x-request-id"));
     /// # Ok(())
     /// # }
     /// ```

@@ -1,67 +1,52 @@
 /// The example of a setting, as the text of its documentation.
 ///
-/// It is written once, as the call that has the setting, and what is true then; the call is awaited in
-/// the async example, and sent in the other. `=> answer` gives its answer a name. What begins with
-/// `assert!` makes no call. The client is called `client`; `in v1;` makes one of the v1 dialect, `v1`.
+/// A table writes it once, in lines like those of a comment. The last line before `=>` is a call that is
+/// made there: it is awaited in the async example, and sent in the other. Without `=>` none is made. The
+/// client is called `client`; with `in v1` it speaks that dialect, and is called `v1`.
 macro_rules! example {
-    (@begin awaited) => {
-        "```\n# #[tokio::main(flavor = \"current_thread\")]\n# async "
+    (@main awaited) => {
+        " ```\n # #[tokio::main(flavor = \"current_thread\")]\n # async fn main()"
     };
-    (@begin sent) => {
-        "```\n# "
+    (@main sent) => {
+        " ```\n # fn main()"
     };
     (@build awaited) => {
-        ".build()?;\n"
+        ".build()?;"
     };
     (@build sent) => {
-        ".build_blocking()?;\n"
+        ".build_blocking()?;"
     };
     (@make awaited) => {
-        ".await?;\n"
+        ".await?;"
     };
     (@make sent) => {
-        ".send()?;\n"
+        ".send()?;"
     };
-    (@main $how:ident) => {
+    (@begin $how:ident) => {
+        concat!(
+            example!(@main $how), " -> Result<(), Box<dyn std::error::Error>> {",
+            "\n # let sandbox = blossom::sandbox::Sandbox::start()?;",
+        )
+    };
+    (@lines $how:ident $(#[doc = $before:literal])* $(=> $(#[doc = $after:literal])*)?) => {
+        concat!(
+            $("\n", $before,)*
+            $(example!(@make $how), $("\n", $after,)*)?
+            "\n # Ok(())\n # }\n ```",
+        )
+    };
+    ($how:ident in v1 $($lines:tt)*) => {
         concat!(
             example!(@begin $how),
-            "fn main() -> Result<(), Box<dyn std::error::Error>> {\n",
-            "# let sandbox = blossom::sandbox::Sandbox::start()?;\n",
-        )
-    };
-    (@uses) => {
-        ""
-    };
-    (@uses $($path:path)+) => {
-        concat!($("use ", stringify!($path), ";\n",)+ "\n")
-    };
-    (@lines $how:ident $(use $path:path;)* assert!($($true:tt)*);) => {
-        concat!(
-            example!(@uses $($path)*),
-            "assert!(", stringify!($($true)*), ");\n",
-            "# Ok(())\n# }\n```",
-        )
-    };
-    (@lines $how:ident $(use $path:path;)* $call:expr $(=> $answer:ident)?; $($true:expr;)*) => {
-        concat!(
-            example!(@uses $($path)*),
-            $("let ", stringify!($answer), " = ",)? stringify!($call), example!(@make $how),
-            $(stringify!($true), ";\n",)*
-            "# Ok(())\n# }\n```",
-        )
-    };
-    ($how:ident in v1; $($lines:tt)*) => {
-        concat!(
-            example!(@main $how),
-            "# let v1 = blossom::Endpoint::new(blossom::Dialect::V1, sandbox.base_url())?;\n",
-            "# let v1 = blossom::Blossom::builder().endpoint(v1)", example!(@build $how),
+            "\n # let v1 = blossom::Endpoint::new(blossom::Dialect::V1, sandbox.base_url())?;",
+            "\n # let v1 = blossom::Blossom::builder().endpoint(v1)", example!(@build $how),
             example!(@lines $how $($lines)*),
         )
     };
     ($how:ident $($lines:tt)*) => {
         concat!(
-            example!(@main $how),
-            "# let client = blossom::Blossom::builder().base_url(sandbox.base_url())",
+            example!(@begin $how),
+            "\n # let client = blossom::Blossom::builder().base_url(sandbox.base_url())",
             example!(@build $how),
             example!(@lines $how $($lines)*),
         )
