@@ -262,7 +262,8 @@ impl Builder {
         /// use std::time::Duration;
         ///
         /// let second = Duration::from_secs(1);
-        /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").total_timeout(5 * second);
+        /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+        /// let builder = builder.total_timeout(5 * second);
         /// assert!(builder.clone().idle_timeout(4 * second).build().is_ok());
         /// assert!(builder.idle_timeout(6 * second).build().is_err(), "it could never fire");
         /// ```
@@ -291,7 +292,8 @@ impl Builder {
         /// # let sandbox = blossom::sandbox::Sandbox::start()?;
         /// use blossom::{Blossom, ErrorKind};
         ///
-        /// let client = Blossom::builder().base_url(sandbox.base_url()).max_response_bytes(10).build()?;
+        /// let builder = Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.max_response_bytes(10).build()?;
         /// let error = client.text().generate("A long story").await.unwrap_err();
         /// assert_eq!(error.kind(), ErrorKind::Decode);
         /// # Ok(())
@@ -306,7 +308,8 @@ impl Builder {
         /// # #[tokio::main(flavor = "current_thread")]
         /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
         /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-        /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).warn_prompt_tokens(5).build()?;
+        /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.warn_prompt_tokens(5).build()?;
         /// let answer = client.text().generate("Tell me about this garden, and about the river").await?;
         /// assert_eq!(answer.warnings().len(), 1);
         /// # Ok(())
@@ -320,7 +323,8 @@ impl Builder {
         /// # #[tokio::main(flavor = "current_thread")]
         /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
         /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-        /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).max_prompt_tokens(5).build()?;
+        /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.max_prompt_tokens(5).build()?;
         /// let call = client.text().generate("Tell me about this garden, and about the river");
         /// assert!(call.await.is_err());
         /// assert_eq!(sandbox.count(), 0);
@@ -335,7 +339,8 @@ impl Builder {
         /// # #[tokio::main(flavor = "current_thread")]
         /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
         /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-        /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).clamp_max_tokens(5).build()?;
+        /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.clamp_max_tokens(5).build()?;
         /// client.text().chat(["A long story"]).max_tokens(500).await?;
         /// assert_eq!(sandbox.requests()[0].parsed()["max_tokens"], 5);
         /// # Ok(())
@@ -351,7 +356,8 @@ impl Builder {
         /// # #[tokio::main(flavor = "current_thread")]
         /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
         /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-        /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).request_ids(true).build()?;
+        /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.request_ids(true).build()?;
         /// let answer = client.text().generate("Hi").await?;
         /// assert_eq!(answer.request_id(), sandbox.requests()[0].header("x-request-id"));
         /// # Ok(())
@@ -440,7 +446,8 @@ impl Builder {
     /// first come first served.
     ///
     /// ```
-    /// let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").max_in_flight(8).build()?;
+    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.max_in_flight(8).build()?;
     /// assert_eq!(client.limits().map(|limits| limits.concurrency().limit()), Some(8));
     /// # Ok::<_, blossom::Error>(())
     /// ```
@@ -530,7 +537,8 @@ impl Builder {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
     /// use blossom::{Blossom, layers::trace::W3c};
     ///
-    /// let client = Blossom::builder().base_url(sandbox.base_url()).propagate_trace(W3c::default()).build()?;
+    /// let builder = Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.propagate_trace(W3c::default()).build()?;
     /// client.text().generate("Hi").await?;
     /// assert!(sandbox.requests()[0].header("traceparent").is_some());
     /// # Ok(())
@@ -565,7 +573,8 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).decompression(true).build()?;
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.decompression(true).build()?;
     /// client.text().generate("Hi").await?;
     /// assert!(sandbox.requests()[0].header("accept-encoding").is_some());
     /// # Ok(())
@@ -587,8 +596,10 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).max_attempts(1).build()?;
-    /// let error = client.text().generate("Hi").header("x-sandbox-fault", "status;code=503").await.unwrap_err();
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.max_attempts(1).build()?;
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=503");
+    /// let error = call.await.unwrap_err();
     /// assert!(error.is_retryable());
     /// assert_eq!((error.attempts(), sandbox.count()), (1, 1));
     /// # Ok(())
@@ -646,7 +657,8 @@ impl Builder {
     /// use blossom::{Blossom, layers::breaker::Rules};
     ///
     /// let rules = Rules::new().in_a_row(NonZeroU32::MIN).open(Duration::from_secs(60));
-    /// let client = Blossom::builder().base_url(sandbox.base_url()).max_attempts(1).breaker(rules).build()?;
+    /// let builder = Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.max_attempts(1).breaker(rules).build()?;
     /// let ask = || client.text().generate("Hi").header("x-sandbox-fault", "status;code=503");
     /// assert!(ask().await.is_err());
     /// assert!(ask().await.is_err());

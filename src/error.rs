@@ -258,8 +258,10 @@ impl Error {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
     /// use std::time::Duration;
     ///
-    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).max_attempts(1).build()?;
-    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=429;retry-after=7");
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.max_attempts(1).build()?;
+    /// let fault = "status;code=429;retry-after=7";
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", fault);
     /// assert_eq!(call.await.unwrap_err().retry_after(), Some(Duration::from_secs(7)));
     /// # Ok(())
     /// # }

@@ -95,10 +95,10 @@ pub trait BatchOutput: Clone + Send + 'static {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
     /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
-    /// use blossom::batch::BatchOutput;
-    ///
-    /// let answer = client.text().chat(["Hi"]).await?;
-    /// assert_eq!(BatchOutput::usage(&answer), answer.usage());
+    /// let mut batch = client.batch([client.text().chat(["Hi"])]).start();
+    /// let answer = batch.next().await.ok_or("it has one")?.result?;
+    /// let tokens = answer.usage().map(|usage| usage.total_tokens);
+    /// assert_eq!(tokens, Some(batch.progress().tokens)); // of all so far
     /// # Ok(())
     /// # }
     /// ```

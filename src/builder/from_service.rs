@@ -43,7 +43,8 @@ impl FromService {
     /// ```
     /// use blossom::{Blossom, Dialect, Endpoint, transport::Transport};
     ///
-    /// let client = Blossom::from_service(Transport::builder().build()?).endpoint(Endpoint::v1()).build();
+    /// let stack = Transport::builder().build()?;
+    /// let client = Blossom::from_service(stack).endpoint(Endpoint::v1()).build();
     /// assert_eq!(client.endpoint().dialect(), Dialect::V1);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```

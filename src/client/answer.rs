@@ -286,7 +286,8 @@ impl Text {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).request_ids(true).build()?;
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.request_ids(true).build()?;
     /// let answer = client.text().generate("Hi").await?;
     /// assert_eq!(answer.request_id(), sandbox.requests()[0].header("x-request-id"));
     /// # Ok(())
@@ -348,7 +349,8 @@ impl Text {
     /// use blossom::policy::Prices;
     ///
     /// let prices = Prices::from_models(&client.models().await?);
-    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).prices(prices).build()?;
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.prices(prices).build()?;
     /// let answer = client.text().chat(["What is Rust?"]).model("openai").await?;
     /// println!("{}", answer.cost().ok_or("its price is known")?);
     /// # Ok(())

@@ -263,7 +263,8 @@ macro_rules! media {
             /// # #[tokio::main(flavor = "current_thread")]
             /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
             /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-            /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).request_ids(true).build()?;
+            /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+            /// let client = builder.request_ids(true).build()?;
             /// let image = client.image().generate("a cat").size(64, 64).await?;
             /// assert_eq!(image.request_id(), sandbox.requests()[0].header("x-request-id"));
             /// # Ok(())
@@ -326,7 +327,8 @@ macro_rules! media {
             /// use blossom::{Blossom, layers::types::Nanos, policy::Prices};
             ///
             /// let prices = Prices::from_models(&models); // of the models that draw
-            /// let client = Blossom::builder().base_url(sandbox.base_url()).prices(prices).build()?;
+            /// let builder = Blossom::builder().base_url(sandbox.base_url());
+            /// let client = builder.prices(prices).build()?;
             /// let draw = client.image().generate("a cat").size(64, 64).model("flux");
             /// assert!(draw.clone().await?.cost() > Some(Nanos::ZERO));
             /// assert_eq!(draw.await?.cost(), Some(Nanos::ZERO), "from the cache");

@@ -157,7 +157,9 @@ impl<I> Warm<I> {
     /// use std::time::Duration;
     ///
     /// let day = Duration::from_secs(24 * 3600);
-    /// assert_eq!(client.warm(["Where are you?"]).cache_ttl(day).await.filled, 1);
+    /// let warm = client.warm(["Where are you?"]).cache_ttl(day);
+    /// assert!(format!("{warm:?}").contains("86400s"));
+    /// assert_eq!(warm.await.filled, 1);
     /// # Ok(())
     /// # }
     /// ```

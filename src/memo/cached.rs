@@ -92,7 +92,8 @@ impl<F> Cached<F, Unkeyed> {
     /// use std::time::Duration;
     ///
     /// let shout = |text: String| async move { Ok::<_, blossom::Error>(text.to_uppercase()) };
-    /// let cached = blossom::cached(Duration::from_secs(60), shout).key(|text: &String| text.trim().to_owned());
+    /// let trimmed = |text: &String| text.trim().to_owned();
+    /// let cached = blossom::cached(Duration::from_secs(60), shout).key(trimmed);
     /// assert_eq!(cached.call("hi".to_owned()).await?, "HI");
     /// assert_eq!(cached.call(" hi ".to_owned()).await?, "HI", "the first one's result");
     /// # Ok(())
@@ -161,7 +162,8 @@ impl<F, K> Cached<F, K> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
     ///
-    /// let square = blossom::cached(Duration::from_secs(60), |n: u64| async move { Ok::<_, blossom::Error>(n * n) });
+    /// let square = |n: u64| async move { Ok::<_, blossom::Error>(n * n) };
+    /// let square = blossom::cached(Duration::from_secs(60), square);
     /// square.call(7).await?;
     /// square.forget(&7).await;
     /// square.call(7).await?;
@@ -189,7 +191,8 @@ impl<F, K> Cached<F, K> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
     ///
-    /// let square = blossom::cached(Duration::from_secs(60), |n: u64| async move { Ok::<_, blossom::Error>(n * n) });
+    /// let square = |n: u64| async move { Ok::<_, blossom::Error>(n * n) };
+    /// let square = blossom::cached(Duration::from_secs(60), square);
     /// square.call(7).await?;
     /// assert_eq!((square.stats().misses, square.stats().entries), (1, 1));
     /// # Ok(())
