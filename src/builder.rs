@@ -3,8 +3,10 @@
 #[cfg(feature = "cache-memory")]
 mod cache;
 mod connection;
+mod cost;
 mod from_service;
 mod limits;
+mod retries;
 mod shown;
 
 use std::{env, sync::Arc, time::Duration};
@@ -24,7 +26,7 @@ use crate::{
         spend::{Budget, SpendLayer, Unknown},
         trace::Propagate,
     },
-    policy::{Prices, Propagation, Quotas, ShowContent},
+    policy::{Prices, Propagation, ShowContent},
     preset,
     transport::ApiKey,
 };
@@ -366,167 +368,6 @@ impl Builder {
         request_ids: bool;
     }
 
-    /// What the models cost. With it, each answer tells its cost, and [`Blossom::spend`] what all of
-    /// them have cost. Default: none, and no cost is known.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// use blossom::{Blossom, policy::Prices};
-    ///
-    /// let models = Blossom::builder().base_url(sandbox.base_url()).build()?.models().await?;
-    /// let client = Blossom::builder()
-    ///     .base_url(sandbox.base_url())
-    ///     .prices(Prices::from_models(&models))
-    ///     .build()?;
-    /// let answer = client.text().generate("Hi").await?;
-    /// assert!(answer.cost().is_some());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn prices(mut self, prices: Prices) -> Self {
-        self.settings.prices = Some(prices);
-        self
-    }
-
-    /// What becomes of a call whose price is not known before it is sent. Default:
-    /// [`Unknown::Allow`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// use blossom::{Blossom, ErrorKind, layers::spend::Unknown, policy::Prices};
-    ///
-    /// let builder = Blossom::builder().base_url(sandbox.base_url()).prices(Prices::new());
-    /// let client = builder.unknown_prices(Unknown::Refuse).build()?;
-    /// let error = client.text().generate("Hi").model("unheard-of").await.unwrap_err();
-    /// assert_eq!((error.kind(), sandbox.count()), (ErrorKind::Spend, 0));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub const fn unknown_prices(mut self, unknown: Unknown) -> Self {
-        self.settings.unknown_prices = unknown;
-        self
-    }
-
-    /// Lets calls together not cost more than this. Several limits hold at once. Needs
-    /// [`prices`](Self::prices). Default: none.
-    ///
-    /// A call that may cost more than what is left is not sent; its error is of the kind
-    /// [`ErrorKind::Spend`](crate::ErrorKind::Spend).
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// # let models = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?.models().await?;
-    /// use blossom::{Blossom, ErrorKind, layers::{spend::Budget, types::Nanos}, policy::Prices};
-    ///
-    /// let client = Blossom::builder()
-    ///     .base_url(sandbox.base_url())
-    ///     .prices(Prices::from_models(&models))
-    ///     .spend_limit(Budget::in_all(Nanos(1)))
-    ///     .build()?;
-    /// let error = client.text().chat(["Hi"]).model("openai").await.unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Spend);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn spend_limit(mut self, budget: Budget) -> Self {
-        self.settings.budgets.push(budget);
-        self
-    }
-
-    /// How many calls may be under way at once, to the end of their bodies. Default: 64, or what the
-    /// [`quotas`](Self::quotas) say.
-    ///
-    /// A stream that is held and not read counts, until `max_unread` closes it. Others wait in line,
-    /// first come first served.
-    ///
-    /// ```
-    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
-    /// let client = builder.max_in_flight(8).build()?;
-    /// assert_eq!(client.limits().map(|limits| limits.concurrency().limit()), Some(8));
-    /// # Ok::<_, blossom::Error>(())
-    /// ```
-    pub const fn max_in_flight(mut self, max_in_flight: usize) -> Self {
-        self.settings.limits.max_in_flight = Some(max_in_flight);
-        self
-    }
-
-    /// How many calls may wait for one of these places, and how many for quota; others are refused at
-    /// once with [`ErrorKind::Overloaded`] or [`ErrorKind::RateLimited`]. Default: 16,384. Zero waits for
-    /// nothing.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// use blossom::{Blossom, ErrorKind};
-    ///
-    /// let builder = Blossom::builder().base_url(sandbox.base_url()).max_attempts(1);
-    /// let client = builder.max_in_flight(1).max_waiting(0).build()?;
-    /// let call = |prompt: &str| client.text().generate(prompt).into_future();
-    /// let (first, second) = tokio::join!(call("one"), call("two"));
-    /// assert!(first.is_ok());
-    /// assert_eq!(second.unwrap_err().kind(), ErrorKind::Overloaded);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub const fn max_waiting(mut self, max_waiting: usize) -> Self {
-        self.settings.limits.max_waiting = max_waiting;
-        self
-    }
-
-    /// How many requests may go in any minute, evenly spread after a burst of a twentieth. Default: no
-    /// limit.
-    ///
-    /// ```
-    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
-    /// let client = builder.requests_per_minute(60).build()?;
-    /// let limits = client.limits().ok_or("a stack of its own")?;
-    /// assert_eq!(limits.rate().quotas()[0].to_string(), "60 requests per 60s");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub const fn requests_per_minute(mut self, requests_per_minute: u64) -> Self {
-        self.settings.limits.requests_per_minute = Some(requests_per_minute);
-        self
-    }
-
-    /// How many tokens may go in any minute, by a rough estimate when a request is sent, and by what the
-    /// service reports when its reply ends. Default: no limit.
-    ///
-    /// ```
-    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
-    /// let client = builder.tokens_per_minute(10_000).build()?;
-    /// let limits = client.limits().ok_or("a stack of its own")?;
-    /// assert_eq!(limits.rate().quotas()[0].to_string(), "10000 tokens per 60s");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub const fn tokens_per_minute(mut self, tokens_per_minute: u64) -> Self {
-        self.settings.limits.tokens_per_minute = Some(tokens_per_minute);
-        self
-    }
-
-    /// What the service lets through: ready-made for the public one, or of your own. They hold beside
-    /// `requests_per_minute` and `tokens_per_minute`. Default: none.
-    ///
-    /// ```
-    /// use blossom::{Blossom, policy::Quotas};
-    ///
-    /// let builder = Blossom::builder().base_url("http://127.0.0.1:8080");
-    /// let client = builder.quotas(Quotas::publishable()).build()?;
-    /// let limits = client.limits().ok_or("a stack of its own")?;
-    /// assert_eq!(limits.rate().quotas()[0].to_string(), "100 requests per 10s");
-    /// # Ok::<_, Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn quotas(mut self, quotas: Quotas) -> Self {
-        self.settings.limits.quotas = quotas;
-        self
-    }
-
     /// Sends a trace context with each request, in the field `traceparent`: with
     /// [`W3c`](crate::layers::trace::W3c) one that a request bears is continued, and otherwise a
     /// trace begins. Default: none is added.
@@ -584,90 +425,6 @@ impl Builder {
     #[cfg_attr(docsrs, doc(cfg(feature = "decompression")))]
     pub const fn decompression(mut self, decompression: bool) -> Self {
         self.settings.decompression = decompression;
-        self
-    }
-
-    /// How often a request is sent at most, the first time included; 1 never sends again. Default: 3.
-    ///
-    /// What may be paid for twice is never sent again: see
-    /// [`RepeatSafely`](crate::policy::RepeatSafely).
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
-    /// let client = builder.max_attempts(1).build()?;
-    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=503");
-    /// let error = call.await.unwrap_err();
-    /// assert!(error.is_retryable());
-    /// assert_eq!((error.attempts(), sandbox.count()), (1, 1));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub const fn max_attempts(mut self, max_attempts: u32) -> Self {
-        self.settings.max_attempts = max_attempts;
-        self
-    }
-
-    /// How many retries there may be over all calls. Clients that are given clones of one budget share
-    /// it. Default: 10 % of the calls, and no fewer than 10, in any 10 s.
-    ///
-    /// ```
-    /// use blossom::{Blossom, layers::retry::Budget};
-    ///
-    /// let budget = Budget::new(5, 2); // 5 %, and no fewer than 2
-    /// let one = Blossom::builder().api_key("sk_one").retry_budget(budget.clone()).build()?;
-    /// let other = Blossom::builder().api_key("sk_other").retry_budget(budget).build()?;
-    /// assert!(format!("{other:?}").contains("Budget { percent: 5, floor: 2"));
-    /// # Ok::<_, blossom::Error>(())
-    /// ```
-    pub fn retry_budget(mut self, retry_budget: RetryBudget) -> Self {
-        self.settings.retry_budget = Some(retry_budget);
-        self
-    }
-
-    /// How long to wait before another attempt, where the service does not say. Default: full jitter of
-    /// 500 ms, doubling to 8 s.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use blossom::{Blossom, layers::backoff::Backoff};
-    ///
-    /// let (first, longest) = (Duration::from_millis(200), Duration::from_secs(4));
-    /// let builder = Blossom::builder().base_url("http://127.0.0.1:8080");
-    /// assert!(builder.clone().backoff(Backoff::new(first, longest)).build().is_ok());
-    /// assert!(builder.backoff(Backoff::new(longest, first)).build().is_err());
-    /// ```
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.settings.backoff = backoff;
-        self
-    }
-
-    /// When calls of a model that fails are refused at once, and for how long; [`Rules::never`] for never.
-    /// Default: [`Rules::new`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// use std::{num::NonZeroU32, time::Duration};
-    ///
-    /// use blossom::{Blossom, layers::breaker::Rules};
-    ///
-    /// let rules = Rules::new().in_a_row(NonZeroU32::MIN).open(Duration::from_secs(60));
-    /// let builder = Blossom::builder().base_url(sandbox.base_url());
-    /// let client = builder.max_attempts(1).breaker(rules).build()?;
-    /// let ask = || client.text().generate("Hi").header("x-sandbox-fault", "status;code=503");
-    /// assert!(ask().await.is_err());
-    /// assert!(ask().await.is_err());
-    /// assert_eq!(sandbox.count(), 1, "the second was refused at once");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub const fn breaker(mut self, breaker: Rules) -> Self {
-        self.settings.breaker = breaker;
         self
     }
 
@@ -760,47 +517,6 @@ impl Settings {
         }
         self.check_retries()
             .map_err(|text| Error::new(ErrorKind::Builder, text))
-    }
-
-    fn check_retries(&self) -> std::result::Result<(), String> {
-        let (first, max) = (self.backoff.first(), self.backoff.max());
-        if self.max_attempts == 0 {
-            return Err("max_attempts of 0 sends nothing; 1 sends once and never again".into());
-        }
-        if self.max_attempts > 1
-            && self
-                .retry_budget
-                .as_ref()
-                .is_some_and(RetryBudget::is_empty)
-        {
-            return Err(format!(
-                "a retry_budget of nothing makes max_attempts of {} one; say max_attempts(1)",
-                self.max_attempts
-            ));
-        }
-        if first > max {
-            return Err(format!(
-                "backoff begins with {first:?}, which is longer than its longest wait of {max:?}; \
-                 swap them"
-            ));
-        }
-        if first > self.total_timeout && first != Backoff::default().first() {
-            return Err(format!(
-                "backoff of {first:?} can hardly end within a total_timeout of {:?}; lower backoff \
-                 or raise total_timeout",
-                self.total_timeout
-            ));
-        }
-        Ok(())
-    }
-
-    /// The books of a client, where prices are known.
-    fn spend_layer(&self) -> Option<SpendLayer<Prices, Prices>> {
-        let prices = self.prices.as_ref()?;
-        let spend = SpendLayer::new(prices.clone())
-            .quote(prices.clone())
-            .unknown(self.unknown_prices);
-        Some(self.budgets.iter().copied().fold(spend, SpendLayer::budget))
     }
 
     /// Whether a call may end in an error that does not say how often it was sent: where a clock stands

@@ -32,6 +32,7 @@ mod macros;
 mod media;
 mod models;
 mod options;
+mod partial;
 mod request_id;
 mod service;
 mod settings;
@@ -65,12 +66,13 @@ pub(crate) use self::settings::{
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub use self::typed::{ParseCall, Typed};
 pub use self::{
-    answer::{Partial, Text},
+    answer::Text,
     audio::{AudioCalls, Speak, Speech, SpeechCall},
     file::Save,
     image::{Draw, Image, ImageCall, ImageCalls},
     limits::Limits,
     models::{Models, ModelsCall},
+    partial::Partial,
     service::{ResponseBody, ResponseFuture},
     stream::TextStream,
     text::{Chat, Generate, StreamCall, TextCall, TextCalls},

@@ -347,8 +347,11 @@ mod tests {
         let mut settings = BTreeSet::new();
         for source in [
             include_str!("../builder.rs"),
-            include_str!("../builder/connection.rs"),
             include_str!("../builder/cache.rs"),
+            include_str!("../builder/connection.rs"),
+            include_str!("../builder/cost.rs"),
+            include_str!("../builder/limits.rs"),
+            include_str!("../builder/retries.rs"),
         ] {
             let code = source.split("#[cfg(test)]").next().unwrap();
             let (_, builder) = code.split_once("impl Builder {").unwrap();
