@@ -7,8 +7,9 @@ use crate::{
 };
 
 impl Builder {
-    /// What the models cost. With it, each answer tells its cost, and [`Blossom::spend`] what all of
-    /// them have cost. Default: none, and no cost is known.
+    /// What the models cost. With it, each answer tells its cost, and
+    /// [`Blossom::spend`](crate::Blossom::spend) what all of them have cost. Default: none, and no cost
+    /// is known.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
