@@ -297,21 +297,25 @@ macro_rules! media {
 
             /// When the parts of the reply arrived; `None` without `observe` in the stack.
             ///
+            /// Of one from a cache they are the times of the reply when it was made, and nothing is known
+            /// of a queue.
+            ///
             /// ```
             /// # #[tokio::main(flavor = "current_thread")]
             /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
             /// # let sandbox = blossom::sandbox::Sandbox::start()?;
             /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
-            /// let image = client.image().generate("a cat").size(64, 64).await?;
-            /// let timing = image.timing().ok_or("the client measures it")?;
-            /// assert!(timing.head <= timing.end);
+            /// let draw = client.image().generate("a cat").size(64, 64);
+            /// let made = draw.clone().await?.timing().ok_or("the client measures it")?;
+            /// let kept = draw.await?.timing().ok_or("and keeps it")?;
+            /// assert!(made.sent.is_some() && kept.sent.is_none(), "nothing was sent for it");
+            /// assert_eq!(made.head, kept.head);
             /// # Ok(())
             /// # }
             /// ```
             #[must_use]
             pub fn timing(&self) -> Option<crate::layers::types::Timing> {
-                let outcome = self.media.meta.outcome.as_ref();
-                outcome.map(crate::layers::types::Outcome::timing)
+                self.media.meta.timing()
             }
 
             /// What it cost, in billionths of the service's currency. One from a cache costs nothing.
