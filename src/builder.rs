@@ -3,8 +3,10 @@
 #[cfg(feature = "cache-memory")]
 mod cache;
 mod connection;
+mod cost;
 mod from_service;
 mod limits;
+mod retries;
 mod shown;
 
 use std::{env, sync::Arc, time::Duration};
@@ -24,7 +26,7 @@ use crate::{
         spend::{Budget, SpendLayer, Unknown},
         trace::Propagate,
     },
-    policy::{Prices, Propagation, Quotas, ShowContent},
+    policy::{Prices, Propagation, ShowContent},
     preset,
     transport::ApiKey,
 };
@@ -165,6 +167,12 @@ impl Builder {
     }
 
     /// The key. It is sent in the `Authorization` header, and nowhere else; nothing prints it.
+    ///
+    /// ```
+    /// let client = blossom::Blossom::builder().api_key("sk_secret").build()?;
+    /// assert!(!format!("{client:?}").contains("sk_secret"));
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(ApiKeySource::Key(key.into()));
         self
@@ -172,6 +180,12 @@ impl Builder {
 
     /// Sends no key but the one that a request bears itself: for gateways, whose callers bring
     /// theirs.
+    ///
+    /// ```
+    /// let gateway = blossom::Blossom::builder().without_api_key().build()?;
+    /// assert!(format!("{gateway:?}").contains("api_key: the caller's"));
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn without_api_key(mut self) -> Self {
         self.api_key = Some(ApiKeySource::Caller);
         self
@@ -180,12 +194,26 @@ impl Builder {
     /// The base URL of a service that speaks the gen dialect, such as `http://127.0.0.1:8080`.
     ///
     /// Plain `http` is taken for loopback only.
+    ///
+    /// ```
+    /// let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// assert_eq!(client.endpoint().to_string(), "http://127.0.0.1:8080");
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base = Base::Url(url.into());
         self
     }
 
     /// Dialect and base URL together. Default: gen, `https://gen.pollinations.ai`.
+    ///
+    /// ```
+    /// use blossom::{Blossom, Dialect, Endpoint};
+    ///
+    /// let client = Blossom::builder().endpoint(Endpoint::v1()).build()?; // it wants no key
+    /// assert_eq!(client.endpoint().dialect(), Dialect::V1);
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.base = Base::Endpoint(endpoint);
         self
@@ -193,123 +221,170 @@ impl Builder {
 
     settings! {
         /// How long to wait for the head of a stream. Default: 60 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().head_timeout(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("head_timeout: 20s"));
+        /// ```
         head_timeout: Duration;
         /// How long to wait for the head of any other reply, which comes after the whole
         /// generation. Default: 300 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().unary_timeout(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("unary_timeout: 20s"));
+        /// ```
         unary_timeout: Duration;
         /// How long to wait for the first event that holds part of the answer; comments do not
         /// count. Default: 300 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().first_event_timeout(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("first_event_timeout: 20s"));
+        /// ```
         first_event_timeout: Duration;
         /// How long a body may be silent while it is read; comments count. Default: 300 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().idle_timeout(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("idle_timeout: 20s"));
+        /// ```
         idle_timeout: Duration;
         /// How long a call may take in all, to the end of its body. Default: none.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let second = Duration::from_secs(1);
+        /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+        /// let builder = builder.total_timeout(5 * second);
+        /// assert!(builder.clone().idle_timeout(4 * second).build().is_ok());
+        /// assert!(builder.idle_timeout(6 * second).build().is_err(), "it could never fire");
+        /// ```
         total_timeout: Duration;
         /// How long a stream may be held without being read; then it is closed. Default: 60 s.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// let builder = blossom::Blossom::builder().max_unread(Duration::from_secs(20));
+        /// assert!(format!("{builder:?}").contains("max_unread: 20s"));
+        /// ```
         max_unread: Duration;
         /// The largest request body that is kept in memory. Default: 1 MiB.
+        ///
+        /// ```
+        /// let builder = blossom::Blossom::builder().max_request_bytes(4 << 20);
+        /// assert!(format!("{builder:?}").contains("max_request_bytes: 4194304"));
+        /// ```
         max_request_bytes: usize;
         /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// use blossom::{Blossom, ErrorKind};
+        ///
+        /// let builder = Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.max_response_bytes(10).build()?;
+        /// let error = client.text().generate("A long story").await.unwrap_err();
+        /// assert_eq!(error.kind(), ErrorKind::Decode);
+        /// # Ok(())
+        /// # }
+        /// ```
         max_response_bytes: usize;
         /// Warns of a prompt that is estimated at more tokens than this: in
         /// [`Text::warnings`](crate::Text::warnings), and in the log. Default: 1,000. `u64::MAX` never
         /// warns.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.warn_prompt_tokens(5).build()?;
+        /// let answer = client.text().generate("Tell me about this garden, and about the river").await?;
+        /// assert_eq!(answer.warnings().len(), 1);
+        /// # Ok(())
+        /// # }
+        /// ```
         warn_prompt_tokens: u64;
         /// Refuses a prompt that is estimated at more tokens than this, before it is sent. One that is
         /// larger than `max_request_bytes` is not estimated. Default: none.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.max_prompt_tokens(5).build()?;
+        /// let call = client.text().generate("Tell me about this garden, and about the river");
+        /// assert!(call.await.is_err());
+        /// assert_eq!(sandbox.count(), 0);
+        /// # Ok(())
+        /// # }
+        /// ```
         max_prompt_tokens: u64;
         /// Lets no answer of a text call take more tokens than this: a higher or absent `max_tokens`
         /// is set to it. Default: off.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.clamp_max_tokens(5).build()?;
+        /// client.text().chat(["A long story"]).max_tokens(500).await?;
+        /// assert_eq!(sandbox.requests()[0].parsed()["max_tokens"], 5);
+        /// # Ok(())
+        /// # }
+        /// ```
         clamp_max_tokens: u64;
         /// Gives each call a random id in the field `x-request-id`, unless it bears one: the same for
         /// all its attempts, in its spans as `blossom.request.id`, and in the `request_id()` of its answer
         /// or error where the service gives none. Default: no; the service names requests itself, and an id
         /// of ours tells it which of them belong together.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+        /// let client = builder.request_ids(true).build()?;
+        /// let answer = client.text().generate("Hi").await?;
+        /// assert_eq!(answer.request_id(), sandbox.requests()[0].header("x-request-id"));
+        /// # Ok(())
+        /// # }
+        /// ```
         request_ids: bool;
-    }
-
-    /// What the models cost. With it, each answer tells its cost, and [`Blossom::spend`] what all of
-    /// them have cost. Default: none, and no cost is known.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
-    /// use blossom::{Blossom, policy::Prices};
-    ///
-    /// let models = Blossom::builder().base_url(sandbox.base_url()).build()?.models().await?;
-    /// let client = Blossom::builder()
-    ///     .base_url(sandbox.base_url())
-    ///     .prices(Prices::from_models(&models))
-    ///     .build()?;
-    /// let answer = client.text().generate("Hi").await?;
-    /// assert!(answer.cost().is_some());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn prices(mut self, prices: Prices) -> Self {
-        self.settings.prices = Some(prices);
-        self
-    }
-
-    /// What becomes of a call whose price is not known before it is sent. Default:
-    /// [`Unknown::Allow`].
-    pub const fn unknown_prices(mut self, unknown: Unknown) -> Self {
-        self.settings.unknown_prices = unknown;
-        self
-    }
-
-    /// Lets calls together not cost more than this. Several limits hold at once. Needs
-    /// [`prices`](Self::prices). Default: none.
-    ///
-    /// A call that may cost more than what is left is not sent; its error is of the kind
-    /// [`ErrorKind::Spend`](crate::ErrorKind::Spend).
-    pub fn spend_limit(mut self, budget: Budget) -> Self {
-        self.settings.budgets.push(budget);
-        self
-    }
-
-    /// How many calls may be under way at once, to the end of their bodies. Default: 64, or what the
-    /// [`quotas`](Self::quotas) say.
-    ///
-    /// A stream that is held and not read counts, until `max_unread` closes it. Others wait in line,
-    /// first come first served.
-    pub const fn max_in_flight(mut self, max_in_flight: usize) -> Self {
-        self.settings.limits.max_in_flight = Some(max_in_flight);
-        self
-    }
-
-    /// How many calls may wait for one of these places, and how many for quota; others are refused at
-    /// once with [`ErrorKind::Overloaded`] or [`ErrorKind::RateLimited`]. Default: 16,384. Zero waits for
-    /// nothing.
-    pub const fn max_waiting(mut self, max_waiting: usize) -> Self {
-        self.settings.limits.max_waiting = max_waiting;
-        self
-    }
-
-    /// How many requests may go in any minute, evenly spread after a burst of a twentieth. Default: no
-    /// limit.
-    pub const fn requests_per_minute(mut self, requests_per_minute: u64) -> Self {
-        self.settings.limits.requests_per_minute = Some(requests_per_minute);
-        self
-    }
-
-    /// How many tokens may go in any minute, by a rough estimate when a request is sent, and by what the
-    /// service reports when its reply ends. Default: no limit.
-    pub const fn tokens_per_minute(mut self, tokens_per_minute: u64) -> Self {
-        self.settings.limits.tokens_per_minute = Some(tokens_per_minute);
-        self
-    }
-
-    /// What the service lets through: ready-made for the public one, or of your own. They hold beside
-    /// `requests_per_minute` and `tokens_per_minute`. Default: none.
-    pub fn quotas(mut self, quotas: Quotas) -> Self {
-        self.settings.limits.quotas = quotas;
-        self
     }
 
     /// Sends a trace context with each request, in the field `traceparent`: with
     /// [`W3c`](crate::layers::trace::W3c) one that a request bears is continued, and otherwise a
     /// trace begins. Default: none is added.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Blossom, layers::trace::W3c};
+    ///
+    /// let builder = Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.propagate_trace(W3c::default()).build()?;
+    /// client.text().generate("Hi").await?;
+    /// assert!(sandbox.requests()[0].header("traceparent").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn propagate_trace(mut self, propagate: impl Propagate + Send + Sync + 'static) -> Self {
         self.settings.propagation = Propagation::new(propagate);
         self
@@ -317,6 +392,11 @@ impl Builder {
 
     /// Shows what is asked in the span of each call, at most 8 KiB of it, as `gen_ai.input.messages`.
     /// Default: off. Prompts are personal data, and whoever reads the traces reads them.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().trace_content(true);
+    /// assert!(format!("{builder:?}").contains("trace_content: InSpans"));
+    /// ```
     pub const fn trace_content(mut self, trace_content: bool) -> Self {
         self.settings.show_content = if trace_content {
             ShowContent::InSpans
@@ -329,40 +409,22 @@ impl Builder {
     /// Whether to ask for compressed answers and decompress them, within the
     /// [limits](crate::transport::decompress) that keep a small one from becoming a large one.
     /// Default: no.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.decompression(true).build()?;
+    /// client.text().generate("Hi").await?;
+    /// assert!(sandbox.requests()[0].header("accept-encoding").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "decompression")]
     #[cfg_attr(docsrs, doc(cfg(feature = "decompression")))]
     pub const fn decompression(mut self, decompression: bool) -> Self {
         self.settings.decompression = decompression;
-        self
-    }
-
-    /// How often a request is sent at most, the first time included; 1 never sends again. Default: 3.
-    ///
-    /// What may be paid for twice is never sent again: see
-    /// [`RepeatSafely`](crate::policy::RepeatSafely).
-    pub const fn max_attempts(mut self, max_attempts: u32) -> Self {
-        self.settings.max_attempts = max_attempts;
-        self
-    }
-
-    /// How many retries there may be over all calls. Clients that are given clones of one budget share
-    /// it. Default: 10 % of the calls, and no fewer than 10, in any 10 s.
-    pub fn retry_budget(mut self, retry_budget: RetryBudget) -> Self {
-        self.settings.retry_budget = Some(retry_budget);
-        self
-    }
-
-    /// How long to wait before another attempt, where the service does not say. Default: full jitter of
-    /// 500 ms, doubling to 8 s.
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.settings.backoff = backoff;
-        self
-    }
-
-    /// When calls of a model that fails are refused at once, and for how long; [`Rules::never`] for never.
-    /// Default: [`Rules::new`].
-    pub const fn breaker(mut self, breaker: Rules) -> Self {
-        self.settings.breaker = breaker;
         self
     }
 
@@ -373,6 +435,14 @@ impl Builder {
     /// [`ErrorKind::Builder`], with a text that says what to change: no key for a service that wants
     /// one, a key or a URL that is not legal, timeouts of which one can never fire, or limits that
     /// contradict one another or let nothing through.
+    ///
+    /// ```
+    /// use blossom::{Blossom, ErrorKind};
+    ///
+    /// let error = Blossom::builder().build().unwrap_err(); // no key for the public service
+    /// assert_eq!(error.kind(), ErrorKind::Builder);
+    /// assert!(Blossom::builder().api_key("sk_secret").build().is_ok());
+    /// ```
     pub fn build(self) -> Result<Blossom> {
         let origin = self.origin();
         let mut settings = self.settings;
@@ -447,47 +517,6 @@ impl Settings {
         }
         self.check_retries()
             .map_err(|text| Error::new(ErrorKind::Builder, text))
-    }
-
-    fn check_retries(&self) -> std::result::Result<(), String> {
-        let (first, max) = (self.backoff.first(), self.backoff.max());
-        if self.max_attempts == 0 {
-            return Err("max_attempts of 0 sends nothing; 1 sends once and never again".into());
-        }
-        if self.max_attempts > 1
-            && self
-                .retry_budget
-                .as_ref()
-                .is_some_and(RetryBudget::is_empty)
-        {
-            return Err(format!(
-                "a retry_budget of nothing makes max_attempts of {} one; say max_attempts(1)",
-                self.max_attempts
-            ));
-        }
-        if first > max {
-            return Err(format!(
-                "backoff begins with {first:?}, which is longer than its longest wait of {max:?}; \
-                 swap them"
-            ));
-        }
-        if first > self.total_timeout && first != Backoff::default().first() {
-            return Err(format!(
-                "backoff of {first:?} can hardly end within a total_timeout of {:?}; lower backoff \
-                 or raise total_timeout",
-                self.total_timeout
-            ));
-        }
-        Ok(())
-    }
-
-    /// The books of a client, where prices are known.
-    fn spend_layer(&self) -> Option<SpendLayer<Prices, Prices>> {
-        let prices = self.prices.as_ref()?;
-        let spend = SpendLayer::new(prices.clone())
-            .quote(prices.clone())
-            .unknown(self.unknown_prices);
-        Some(self.budgets.iter().copied().fold(spend, SpendLayer::budget))
     }
 
     /// Whether a call may end in an error that does not say how often it was sent: where a clock stands

@@ -200,6 +200,13 @@ impl Error {
     }
 
     /// What kind of failure it is.
+    ///
+    /// ```
+    /// use blossom::{Blossom, ErrorKind};
+    ///
+    /// let error = Blossom::builder().base_url("not a URL").build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Builder);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
@@ -244,6 +251,21 @@ impl Error {
     }
 
     /// How long the upstream asks to wait.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use std::time::Duration;
+    ///
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.max_attempts(1).build()?;
+    /// let fault = "status;code=429;retry-after=7";
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", fault);
+    /// assert_eq!(call.await.unwrap_err().retry_after(), Some(Duration::from_secs(7)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.retry_after
@@ -251,6 +273,17 @@ impl Error {
 
     /// The upstream's name for the request, for questions to its operators; where it gave none, the id
     /// that the call bore with [`request_ids`](crate::Builder::request_ids).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=400");
+    /// assert_eq!(call.await.unwrap_err().request_id(), Some("req_sandbox"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let of_reply = || self.inner.partial.as_ref()?.text().request_id();
@@ -275,6 +308,19 @@ impl Error {
     }
 
     /// How long the call took until it failed; `None` if it never began.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=400");
+    /// assert!(call.await.unwrap_err().elapsed().is_some());
+    /// let never_began = blossom::Blossom::builder().build().unwrap_err();
+    /// assert_eq!(never_began.elapsed(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn elapsed(&self) -> Option<Duration> {
         self.inner.elapsed
@@ -299,6 +345,18 @@ impl Error {
     }
 
     /// What may help, in a sentence.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let call = client.text().generate("Hi").header("x-sandbox-fault", "status;code=402");
+    /// let error = call.await.unwrap_err();
+    /// assert!(error.suggestion().is_some_and(|text| text.starts_with("add balance")));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn suggestion(&self) -> Option<&str> {
         self.inner.suggestion

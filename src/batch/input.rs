@@ -39,6 +39,29 @@ pub trait BatchInput: Send + 'static {
     type Output: BatchOutput;
 
     /// The call, not made yet. `client` is that of the batch; a call keeps its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::{Blossom, Text, batch::{BatchInput, Prepared}};
+    ///
+    /// struct Loud(&'static str);
+    ///
+    /// impl BatchInput for Loud {
+    ///     type Output = Text;
+    ///
+    ///     fn prepare(self, client: &Blossom) -> Prepared<Text> {
+    ///         self.0.to_uppercase().prepare(client)
+    ///     }
+    /// }
+    ///
+    /// client.batch([Loud("hi")]).run().await;
+    /// assert_eq!(sandbox.requests()[0].prompt(), Some("HI"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn prepare(self, client: &Blossom) -> Prepared<Self::Output>;
 }
 
@@ -66,27 +89,95 @@ pub trait BatchInput: Send + 'static {
 /// ```
 pub trait BatchOutput: Clone + Send + 'static {
     /// The tokens that it took, if they are known.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut batch = client.batch([client.text().chat(["Hi"])]).start();
+    /// let answer = batch.next().await.ok_or("it has one")?.result?;
+    /// let tokens = answer.usage().map(|usage| usage.total_tokens);
+    /// assert_eq!(tokens, Some(batch.progress().tokens)); // of all so far
+    /// # Ok(())
+    /// # }
+    /// ```
     fn usage(&self) -> Option<Usage> {
         None
     }
 
     /// What it cost, if that is known.
+    ///
+    /// ```
+    /// use blossom::{batch::BatchOutput, layers::types::Nanos};
+    ///
+    /// #[derive(Clone)]
+    /// struct Bill(Nanos);
+    ///
+    /// impl BatchOutput for Bill {
+    ///     fn cost(&self) -> Option<Nanos> {
+    ///         Some(self.0)
+    ///     }
+    /// }
+    /// assert_eq!(Bill(Nanos(5)).cost(), Some(Nanos(5)));
+    /// ```
     fn cost(&self) -> Option<Nanos> {
         None
     }
 
     /// Whether it came from a cache.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::batch::BatchOutput as _;
+    ///
+    /// let ask = client.text().generate("Hi");
+    /// assert!(!ask.clone().await?.cached());
+    /// assert!(ask.await?.cached());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn cached(&self) -> bool {
         false
     }
 
     /// About how much memory it takes, in bytes.
+    ///
+    /// ```
+    /// use blossom::batch::BatchOutput;
+    ///
+    /// #[derive(Clone)]
+    /// struct Score(u64);
+    ///
+    /// impl BatchOutput for Score {} // all of it stands in itself
+    /// assert_eq!(Score(7).weight_bytes(), 8);
+    /// ```
     fn weight_bytes(&self) -> usize {
         size_of::<Self>()
     }
 
     /// A copy to be kept for equal inputs to come. One that shares a larger buffer, as parts of what was
     /// read from a connection do, is copied out of it, so that it takes what it weighs.
+    ///
+    /// ```
+    /// use blossom::batch::BatchOutput;
+    /// use bytes::Bytes;
+    ///
+    /// #[derive(Clone)]
+    /// struct Line(Bytes);
+    ///
+    /// impl BatchOutput for Line {
+    ///     fn to_kept(&self) -> Self {
+    ///         Self(Bytes::copy_from_slice(&self.0))
+    ///     }
+    /// }
+    /// let page = Bytes::from_static(b"a line\nand many more");
+    /// let line = Line(page.slice(..6));
+    /// assert_ne!(line.to_kept().0.as_ptr(), line.0.as_ptr(), "no part of the page any more");
+    /// ```
     #[must_use]
     fn to_kept(&self) -> Self {
         self.clone()
@@ -134,6 +225,30 @@ pub(super) type Identity = [u8; 32];
 
 impl<T> Prepared<T> {
     /// A call of any kind. It is never one with another.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// use blossom::{Blossom, batch::{BatchInput, BatchOutput, Prepared}};
+    ///
+    /// #[derive(Clone, Debug)]
+    /// struct Square(u64);
+    /// # impl BatchOutput for Square {}
+    /// struct Number(u64);
+    ///
+    /// impl BatchInput for Number {
+    ///     type Output = Square;
+    ///
+    ///     fn prepare(self, _: &Blossom) -> Prepared<Square> {
+    ///         Prepared::new(async move { Ok(Square(self.0 * self.0)) }) // any future
+    ///     }
+    /// }
+    /// let squares = client.batch([2, 3].map(Number)).run().await;
+    /// assert!(matches!(squares[..], [Ok(Square(4)), Ok(Square(9))]));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new<F>(call: F) -> Self
     where
         F: IntoFuture<Output = Result<T>>,

@@ -11,6 +11,19 @@
 //!   [1,024 or 4 MiB](Batch#equal-inputs).
 //! - Progress goes to an observer on a thread of its own, which cannot stall the batch.
 //! - With a [`checkpoint`](Batch::checkpoint) a batch that was killed goes on where it was.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = blossom::sandbox::Sandbox::start()?;
+//! # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+//! let prompts = ["What is Rust?", "What is Tower?", "What is Rust?"];
+//! let results = client.batch(prompts).concurrency(2).run().await;
+//! assert_eq!(results.len(), 3);
+//! assert_eq!(sandbox.count(), 2, "equal inputs are one call");
+//! # Ok(())
+//! # }
+//! ```
 
 mod checkpoint;
 mod input;

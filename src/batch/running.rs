@@ -139,6 +139,22 @@ impl<I: Iterator<Item: BatchInput>> BatchStream<I> {
     }
 
     /// The next result; `None` at the end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut batch = client.batch(["one", "two"]).start();
+    /// let mut indices = Vec::new();
+    /// while let Some(item) = batch.next().await {
+    ///     indices.push(item.index);
+    /// }
+    /// indices.sort();
+    /// assert_eq!(indices, [0, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<BatchItem<Output<I>>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

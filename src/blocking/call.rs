@@ -6,8 +6,8 @@ use super::{Blossom, TextStream, workers::Workers};
 use crate::{
     Result,
     client::{
-        Chat, Draw, Generate, Models, Speak, chat_settings, draw_settings, generate_settings,
-        speak_settings,
+        Chat, Draw, Generate, Models, Speak, chat_settings, draw_settings, example,
+        generate_settings, speak_settings,
     },
     protocol::{
         AspectRatio, AudioOutput, ChatRequest, Message, Modality, Quality, ReasoningEffort,
@@ -129,34 +129,139 @@ macro_rules! calls {
 
 calls! {
     /// Text calls; see [`Blossom::text`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let one = client.text().generate("What is Rust?").send()?;
+    /// let other = client.text().chat(["What is Rust?"]).model("openai").send()?;
+    /// println!("{one}\n{other}");
+    /// # Ok(())
+    /// # }
+    /// ```
     TextCalls {
         /// The answer to one prompt.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+        /// let answer = client.text().generate("What is Rust?").max_tokens(200).send()?;
+        /// assert!(!answer.content().is_empty());
+        /// # Ok(())
+        /// # }
+        /// ```
         generate(prompt: impl Into<String>) -> Generate = text;
         /// The answer to a conversation.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+        /// use blossom::protocol::Message;
+        ///
+        /// let messages = [Message::system("Be brief."), Message::user("What is Rust?")];
+        /// assert!(client.text().chat(messages).send()?.usage().is_some());
+        /// # Ok(())
+        /// # }
+        /// ```
         chat(messages: impl IntoIterator<Item = impl Into<Message>>) -> Chat = text;
         /// The models that write.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+        /// let models = client.text().models().send()?;
+        /// assert!(models.iter().any(|model| model.id() == "openai"));
+        /// # Ok(())
+        /// # }
+        /// ```
         models() -> Models = text;
     }
     /// Image calls; see [`Blossom::image`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let image = client.image().generate("a cat").size(64, 64).send()?;
+    /// println!("{} bytes of {}", image.bytes().len(), image.content_type());
+    /// # Ok(())
+    /// # }
+    /// ```
     ImageCalls {
         /// An image of a prompt.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+        /// let image = client.image().generate("a cat").size(64, 64).send()?;
+        /// assert_eq!(image.content_type(), "image/jpeg");
+        /// # Ok(())
+        /// # }
+        /// ```
         generate(prompt: impl Into<String>) -> Draw = image;
         /// The models that draw.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+        /// let models = client.image().models().send()?;
+        /// assert!(models.iter().any(|model| model.id() == "flux"));
+        /// # Ok(())
+        /// # }
+        /// ```
         models() -> Models = image;
     }
     /// Audio calls; see [`Blossom::audio`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let speech = client.audio().speak("Hello").send()?;
+    /// println!("{} bytes of {}", speech.bytes().len(), speech.content_type());
+    /// # Ok(())
+    /// # }
+    /// ```
     AudioCalls {
         /// A text, spoken.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+        /// let speech = client.audio().speak("Hello").voice("nova").send()?;
+        /// assert!(speech.content_type().starts_with("audio/"));
+        /// # Ok(())
+        /// # }
+        /// ```
         speak(text: impl Into<String>) -> Speak = audio;
         /// The models that speak.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+        /// let models = client.audio().models().send()?;
+        /// assert!(models.iter().any(|model| model.id() == "tts-1"));
+        /// # Ok(())
+        /// # }
+        /// ```
         models() -> Models = audio;
     }
 }
 
 /// Writes the settings of a call, which are those of the async one.
 macro_rules! forward {
-    ($($(#[$doc:meta])* $name:ident($($value:ident: $type:ty),*);)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($($value:ident: $type:ty),*) { $($example:tt)* })*) => {$(
         $(#[$doc])*
+        ///
+        #[doc = example!(sent $($example)*)]
         pub fn $name(self, $($value: $type),*) -> Self {
             self.map(|call| call.$name($($value),*))
         }
@@ -170,10 +275,20 @@ macro_rules! options {
             forward! {
                 /// Adds a header to the request. One that is not legal is refused when the call is
                 /// made.
-                header(name: &str, value: &str);
+                header(name: &str, value: &str) {
+                    /// client.text().generate("Hi").header("x-team", "blue")
+                    =>
+                    /// assert_eq!(sandbox.requests()[0].header("x-team"), Some("blue"));
+                }
                 /// Gives this call `timeout` in all, to the end of its body. The client's own
                 /// `total_timeout` holds if it is shorter.
-                timeout(timeout: Duration);
+                timeout(timeout: Duration) {
+                    /// use std::time::Duration;
+                    ///
+                    /// let answer = client.text().generate("Hi").timeout(Duration::from_secs(30))
+                    =>
+                    /// assert!(!answer.content().is_empty());
+                }
             }
         }
     )*};
@@ -189,7 +304,11 @@ impl Call<Chat> {
     chat_settings!(forward);
     forward! {
         /// The request, to set what has no method of its own here.
-        request(change: impl FnOnce(ChatRequest) -> ChatRequest);
+        request(change: impl FnOnce(ChatRequest) -> ChatRequest) {
+            /// client.text().chat(["Hi"]).request(|request| request.user("u-17"))
+            =>
+            /// assert_eq!(sandbox.requests()[0].parsed()["user"], "u-17");
+        }
     }
 }
 
@@ -232,6 +351,23 @@ macro_rules! streams {
             /// # Errors
             ///
             /// Those of the async call.
+            ///
+            /// ```
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+            /// # sandbox.script([(200, r#"{"choices":[{"message":{"content":
+            /// #     "{\"title\":\"Soup\"}"},"finish_reason":"stop"}],"model":"openai"}"#)]);
+            /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+            /// struct Recipe {
+            ///     title: String,
+            /// }
+            ///
+            /// let recipe = client.text().chat(["A soup, please"]).parse::<Recipe>()?;
+            /// assert_eq!(recipe.value().title, "Soup");
+            /// # Ok(())
+            /// # }
+            /// ```
             #[cfg(feature = "schema")]
             #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
             pub fn parse<T>(self) -> Result<crate::client::Typed<T>>

@@ -89,6 +89,15 @@ impl Blossom {
     /// # Errors
     ///
     /// As [`Builder::build_blocking`].
+    ///
+    /// ```
+    /// use blossom::{ErrorKind, blocking::Blossom};
+    ///
+    /// match Blossom::from_env() {
+    ///     Ok(client) => println!("{}", client.endpoint()),
+    ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Builder, "there is no key, say"),
+    /// }
+    /// ```
     pub fn from_env() -> Result<Self> {
         Builder::from_env().build_blocking()
     }

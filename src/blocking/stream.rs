@@ -40,6 +40,16 @@ impl TextStream {
     /// # Errors
     ///
     /// As [`TextStream::finish`](crate::TextStream::finish).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// let stream = client.text().generate("Write a story").stream()?;
+    /// assert!(stream.finish()?.usage().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn finish(mut self) -> Result<Text> {
         match self.inner.take() {
             Some(inner) => self.workers.wait(inner.finish())?,

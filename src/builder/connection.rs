@@ -103,6 +103,11 @@ impl Builder {
 
     /// Hosts that [`proxy`](Self::proxy) is not for, in the form of `NO_PROXY`: domains, addresses
     /// and networks, with commas between. Default: none.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().proxy_bypass("intern.example,10.0.0.0/8");
+    /// assert!(format!("{builder:?}").contains("intern.example"));
+    /// ```
     pub fn proxy_bypass(mut self, hosts: impl Into<String>) -> Self {
         self.connection.proxy_bypass = hosts.into();
         self
@@ -110,6 +115,11 @@ impl Builder {
 
     /// Whether to take proxies from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which
     /// are read once, when the client is built. [`proxy`](Self::proxy) wins over them. Default: no.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().proxy_from_env(true);
+    /// assert!(format!("{builder:?}").contains("proxy_from_env: true"));
+    /// ```
     pub const fn proxy_from_env(mut self, from_env: bool) -> Self {
         self.connection.proxy_from_env = from_env;
         self
@@ -133,6 +143,12 @@ impl Builder {
 
     /// Also trusts the certificate authorities in `pem`, for a service with a private one. May be
     /// given several times. Default: Mozilla's list, compiled in.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().api_key("sk_secret");
+    /// let error = builder.root_certificate_pem("no certificate").build().unwrap_err();
+    /// assert_eq!(error.kind(), blossom::ErrorKind::Builder);
+    /// ```
     #[cfg(feature = "_tls")]
     #[cfg_attr(docsrs, doc(cfg(any(feature = "tls-ring", feature = "tls-aws-lc"))))]
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -142,6 +158,11 @@ impl Builder {
 
     /// Whether to trust what the operating system trusts as well. It is read once, when the client
     /// is built. Default: no.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().native_roots(true);
+    /// assert!(format!("{builder:?}").contains("native_roots: true"));
+    /// ```
     #[cfg(all(feature = "native-roots", feature = "_tls"))]
     #[cfg_attr(docsrs, doc(cfg(feature = "native-roots")))]
     pub const fn native_roots(mut self, native: bool) -> Self {

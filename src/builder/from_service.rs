@@ -39,18 +39,50 @@ impl FromService {
     }
 
     /// Where the requests go. Default: gen, `https://gen.pollinations.ai`.
+    ///
+    /// ```
+    /// use blossom::{Blossom, Dialect, Endpoint, transport::Transport};
+    ///
+    /// let stack = Transport::builder().build()?;
+    /// let client = Blossom::from_service(stack).endpoint(Endpoint::v1()).build();
+    /// assert_eq!(client.endpoint().dialect(), Dialect::V1);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.settings.endpoint = endpoint;
         self
     }
 
     /// The largest reply that is read whole; streams have no such limit. Default: 64 MiB.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Blossom, Dialect, Endpoint, transport::Transport};
+    ///
+    /// let client = Blossom::from_service(Transport::builder().build()?)
+    ///     .endpoint(Endpoint::new(Dialect::Gen, sandbox.base_url())?)
+    ///     .max_response_bytes(10)
+    ///     .build();
+    /// assert!(client.text().generate("A long story").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn max_response_bytes(mut self, max_response_bytes: usize) -> Self {
         self.settings.max_response_bytes = max_response_bytes;
         self
     }
 
     /// Builds the client.
+    ///
+    /// ```
+    /// use blossom::{Blossom, transport::Transport};
+    ///
+    /// let client = Blossom::from_service(Transport::builder().build()?).build();
+    /// assert!(client.limits().is_none(), "of a stack of your own nothing is known");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn build(self) -> Blossom {
         Blossom::assemble(

@@ -1,6 +1,6 @@
 //! How many calls, how fast.
 
-use super::Settings;
+use super::{Builder, Settings};
 use crate::{
     Error, ErrorKind, Result,
     layers::{
@@ -47,6 +47,96 @@ pub(crate) struct Limiting {
     pub(crate) heeded: Option<RateLimitLayer<ByModel>>,
     pub(crate) rate: RateLimitLayer<Unpartitioned, EstimatePrompt>,
     pub(crate) concurrency: ConcurrencyLimitLayer,
+}
+
+impl Builder {
+    /// How many calls may be under way at once, to the end of their bodies. Default: 64, or what the
+    /// [`quotas`](Self::quotas) say.
+    ///
+    /// A stream that is held and not read counts, until `max_unread` closes it. Others wait in line,
+    /// first come first served.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.max_in_flight(8).build()?;
+    /// assert_eq!(client.limits().map(|limits| limits.concurrency().limit()), Some(8));
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
+    pub const fn max_in_flight(mut self, max_in_flight: usize) -> Self {
+        self.settings.limits.max_in_flight = Some(max_in_flight);
+        self
+    }
+
+    /// How many calls may wait for one of these places, and how many for quota; others are refused at
+    /// once with [`ErrorKind::Overloaded`] or [`ErrorKind::RateLimited`]. Default: 16,384. Zero waits for
+    /// nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// use blossom::{Blossom, ErrorKind};
+    ///
+    /// let builder = Blossom::builder().base_url(sandbox.base_url()).max_attempts(1);
+    /// let client = builder.max_in_flight(1).max_waiting(0).build()?;
+    /// let call = |prompt: &str| client.text().generate(prompt).into_future();
+    /// let (first, second) = tokio::join!(call("one"), call("two"));
+    /// assert!(first.is_ok());
+    /// assert_eq!(second.unwrap_err().kind(), ErrorKind::Overloaded);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn max_waiting(mut self, max_waiting: usize) -> Self {
+        self.settings.limits.max_waiting = max_waiting;
+        self
+    }
+
+    /// How many requests may go in any minute, evenly spread after a burst of a twentieth. Default: no
+    /// limit.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.requests_per_minute(60).build()?;
+    /// let limits = client.limits().ok_or("a stack of its own")?;
+    /// assert_eq!(limits.rate().quotas()[0].to_string(), "60 requests per 60s");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn requests_per_minute(mut self, requests_per_minute: u64) -> Self {
+        self.settings.limits.requests_per_minute = Some(requests_per_minute);
+        self
+    }
+
+    /// How many tokens may go in any minute, by a rough estimate when a request is sent, and by what the
+    /// service reports when its reply ends. Default: no limit.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.tokens_per_minute(10_000).build()?;
+    /// let limits = client.limits().ok_or("a stack of its own")?;
+    /// assert_eq!(limits.rate().quotas()[0].to_string(), "10000 tokens per 60s");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn tokens_per_minute(mut self, tokens_per_minute: u64) -> Self {
+        self.settings.limits.tokens_per_minute = Some(tokens_per_minute);
+        self
+    }
+
+    /// What the service lets through: ready-made for the public one, or of your own. They hold beside
+    /// `requests_per_minute` and `tokens_per_minute`. Default: none.
+    ///
+    /// ```
+    /// use blossom::{Blossom, policy::Quotas};
+    ///
+    /// let builder = Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.quotas(Quotas::publishable()).build()?;
+    /// let limits = client.limits().ok_or("a stack of its own")?;
+    /// assert_eq!(limits.rate().quotas()[0].to_string(), "100 requests per 10s");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.settings.limits.quotas = quotas;
+        self
+    }
 }
 
 impl Settings {
@@ -112,7 +202,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Blossom, Builder};
+    use crate::Blossom;
 
     fn builder() -> Builder {
         Blossom::builder().base_url("http://127.0.0.1:1")

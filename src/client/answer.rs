@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use http::response::Parts;
 
 use super::exchange::attempts_of;
@@ -219,6 +218,17 @@ impl Text {
     }
 
     /// The sources of a model that searches.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let answer = client.text().chat(["News?"]).model("searcher").await?;
+    /// assert!(answer.citations()[0].starts_with("https://"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn citations(&self) -> &[String] {
         &self.citations
@@ -226,6 +236,21 @@ impl Text {
 
     /// What the model says aloud, where it was asked to speak; [`content`](Self::content) is empty
     /// then.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::protocol::Modality;
+    ///
+    /// let answer = client.text().chat(["Hi"]).modalities([Modality::Text, Modality::Audio]).await?;
+    /// let audio = answer.audio().ok_or("it was to speak")?;
+    /// assert!(!audio.bytes().is_empty());
+    /// assert_eq!(answer.content(), "");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn audio(&self) -> Option<&ChatAudio> {
         self.audio.as_ref()
@@ -255,6 +280,18 @@ impl Text {
     /// The upstream's name for the request; where it gave none, the id that the call bore with
     /// [`request_ids`](crate::Builder::request_ids). An answer from a cache has that of the call that
     /// made it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.request_ids(true).build()?;
+    /// let answer = client.text().generate("Hi").await?;
+    /// assert_eq!(answer.request_id(), sandbox.requests()[0].header("x-request-id"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.meta.request_id.as_deref()
@@ -311,7 +348,8 @@ impl Text {
     /// use blossom::policy::Prices;
     ///
     /// let prices = Prices::from_models(&client.models().await?);
-    /// let client = blossom::Blossom::builder().base_url(sandbox.base_url()).prices(prices).build()?;
+    /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.prices(prices).build()?;
     /// let answer = client.text().chat(["What is Rust?"]).model("openai").await?;
     /// println!("{}", answer.cost().ok_or("its price is known")?);
     /// # Ok(())
@@ -345,115 +383,6 @@ impl Text {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.content)
-    }
-}
-
-/// What a reply had delivered before it broke.
-///
-/// `Debug` tells how much it is; `Display` shows the content.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = blossom::sandbox::Sandbox::start()?;
-/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
-/// let cut = client.text().chat(["A story"]).header("x-sandbox-fault", "cut;after-events=3");
-/// let error = cut.stream().await?.finish().await.unwrap_err();
-///
-/// let partial = error.partial().ok_or("something had arrived")?;
-/// assert!(!partial.content().is_empty());
-/// println!("{} events, {} bytes", partial.events(), partial.bytes());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Default)]
-pub struct Partial {
-    text: Text,
-    body: Bytes,
-    events: u64,
-    bytes: u64,
-}
-
-impl Partial {
-    pub(super) fn of_stream(text: Text, events: u64, bytes: u64) -> Self {
-        Self {
-            text,
-            body: Bytes::new(),
-            events,
-            bytes,
-        }
-    }
-
-    /// Of an answer that came whole, and is not what was asked for.
-    pub(super) const fn of_text(text: Text) -> Self {
-        Self {
-            text,
-            body: Bytes::new(),
-            events: 0,
-            bytes: 0,
-        }
-    }
-
-    /// Of a reply that is no stream only plain text can be shown before it is whole.
-    pub(super) fn of_body(head: &Parts, arrived: &Bytes) -> Self {
-        let mut text = Text {
-            meta: Meta::of(head),
-            ..Text::default()
-        };
-        if crate::protocol::media_type(&head.headers) == "text/plain" {
-            text.content = String::from_utf8_lossy(arrived).into_owned();
-        }
-        Self {
-            text,
-            body: arrived.clone(),
-            events: 0,
-            bytes: arrived.len() as u64,
-        }
-    }
-
-    /// The text that had arrived.
-    #[must_use]
-    pub fn content(&self) -> &str {
-        &self.text.content
-    }
-
-    /// All that had arrived, as an answer. Arguments of tools may be cut.
-    #[must_use]
-    pub const fn text(&self) -> &Text {
-        &self.text
-    }
-
-    /// What had arrived of a reply that is no stream, as it came; empty for a stream.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// How many events had arrived; 0 if the reply is no stream.
-    #[must_use]
-    pub const fn events(&self) -> u64 {
-        self.events
-    }
-
-    /// How many bytes of the body had arrived; of a stream, those of its events' data.
-    #[must_use]
-    pub const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
-impl fmt::Display for Partial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.content())
-    }
-}
-
-impl fmt::Debug for Partial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Partial")
-            .field("events", &self.events)
-            .field("bytes", &self.bytes)
-            .finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     macros::{calls, opaque, options, settings},
     media::{Media, Stored, media},
     options::Options,
+    settings::{example, speak_settings},
 };
 use crate::{
     Result,
@@ -62,6 +63,17 @@ impl<'a> AudioCalls<'a> {
     }
 
     /// The models that speak. Only the gen dialect lists them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let models = client.audio().models().await?;
+    /// assert!(models.iter().any(|model| model.id() == "tts-1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn models(&self) -> Models {
         Models::new(self.client.clone(), ModelKind::Audio)
     }
@@ -91,42 +103,6 @@ pub struct Speak {
     request: SpeechRequest,
     options: Options,
 }
-
-/// Names the settings, for the macro that writes them: here, and for callers without async.
-macro_rules! speak_settings {
-    ($write:ident) => {
-        $write! {
-            /// The model. Not sent unless set, but in the v1 dialect, where it is `openai-audio`.
-            model(value: impl Into<String>);
-            /// The voice, such as `alloy`, `echo`, `fable`, `onyx`, `nova` or `shimmer`. Default: `alloy`.
-            voice(value: impl Into<String>);
-            /// How it is encoded. Default: MP3.
-            format(value: SpeechFormat);
-            /// How to speak: mood, pace, accent.
-            instructions(value: impl Into<String>);
-            /// What must not be heard. For models that make music.
-            negative_prompt(value: impl Into<String>);
-            /// How long the sound is, in seconds, 0.5 to 300. For models that make music.
-            duration(value: f64);
-            /// The same for other models, 1 to 380.
-            seconds(value: f64);
-            /// How many steps the model takes, 1 to 100. For models that make music.
-            steps(value: u32);
-            /// Whether music is without song.
-            instrumental(value: bool);
-            /// Whether the sound can be played again and again without a seam.
-            looped(value: bool);
-            /// How closely the model follows the text, 0 to 1. For models that make sounds.
-            prompt_influence(value: f64);
-            /// Makes the sound repeatable, -1 to 4294967295.
-            seed(value: i64);
-            /// What the service filters.
-            safe(value: Safety);
-        }
-    };
-}
-#[cfg(feature = "blocking")]
-pub(crate) use speak_settings;
 
 impl Speak {
     speak_settings!(settings);
@@ -161,6 +137,19 @@ opaque!(Speak);
 calls! {
     /// A speech call on its way. Dropping it cancels the request; the service may still speak, and
     /// bill it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::SpeechCall;
+    ///
+    /// let call: SpeechCall = client.audio().speak("Hello").into_future();
+    /// assert!(!call.await?.bytes().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     SpeechCall(DecodeSpeech) -> Speech;
 }
 

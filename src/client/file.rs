@@ -27,6 +27,23 @@ impl Part {
     ///
     /// [`ErrorKind::Io`] if it cannot be read; [`ErrorKind::InvalidRequest`] as
     /// [`image_bytes`](Self::image_bytes).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("cat.jpg");
+    /// # client.image().generate("a cat").size(64, 64).await?.save(&path).await?;
+    /// use blossom::protocol::{Message, Part};
+    ///
+    /// let picture = Part::image_file(&path).await?;
+    /// let question = Message::user_parts([Part::text("What is this?"), picture]);
+    /// println!("{}", client.text().chat([question]).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn image_file(path: impl AsRef<Path> + Send) -> Result<Self> {
         let bytes = read(path.as_ref().to_owned(), MAX_MEDIA_BYTES).await?;
         Self::image_bytes(bytes).map_err(|invalid| failure::invalid(&invalid))
@@ -42,6 +59,20 @@ impl FilePart {
     ///
     /// [`ErrorKind::Io`] if it cannot be read; [`ErrorKind::InvalidRequest`] as
     /// [`bytes`](Self::bytes).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("report.pdf");
+    /// # std::fs::write(&path, "%PDF-1.7")?;
+    /// use blossom::protocol::FilePart;
+    ///
+    /// let file = FilePart::open(&path).await?;
+    /// assert_eq!(serde_json::to_value(&file)?["file_name"], "report.pdf");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(path: impl AsRef<Path> + Send) -> Result<Self> {
         let path = path.as_ref().to_owned();
         let name = path.file_name().unwrap_or_default();
@@ -103,6 +134,19 @@ impl Save {
     /// # Errors
     ///
     /// Those of the future.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build_blocking()?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("cat.jpg");
+    /// let image = client.image().generate("a cat").size(64, 64).send()?;
+    /// image.save(&path).wait()?;
+    /// assert_eq!(std::fs::read(path)?, image.bytes());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
     pub fn wait(self) -> Result<()> {
         crate::blocking::park_on(self)

@@ -13,6 +13,7 @@ use super::{
     macros::{calls, opaque, options, settings},
     media::{Media, Stored, media},
     options::Options,
+    settings::{draw_settings, example},
 };
 use crate::{
     Result,
@@ -69,6 +70,17 @@ impl<'a> ImageCalls<'a> {
     }
 
     /// The models that draw.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let models = client.image().models().await?;
+    /// assert!(models.iter().any(|model| model.id() == "flux"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn models(&self) -> Models {
         Models::new(self.client.clone(), ModelKind::Image)
     }
@@ -99,60 +111,6 @@ pub struct Draw {
     request: ImageRequest,
     options: Options,
 }
-
-/// Names the settings, for the macro that writes them: here, and for callers without async.
-macro_rules! draw_settings {
-    ($write:ident) => {
-        $write! {
-            /// The model. Not sent unless set: the service has a default of its own.
-            model(value: impl Into<String>);
-            /// Width and height, in pixels, 1 or more each. Default: 1,024 each.
-            size(width: u32, height: u32);
-            /// How wide, in pixels, 1 or more. Default: 1,024.
-            width(value: u32);
-            /// How high, in pixels, 1 or more. Default: 1,024.
-            height(value: u32);
-            /// Makes the image repeatable, -1 to 2147483647. Another seed gets another image; the same
-            /// request gets the same one from the service's own cache.
-            seed(value: i64);
-            /// How much work goes into it. Default: medium.
-            quality(value: Quality);
-            /// An image at an `http` or `https` URL to begin from; may be called for several.
-            image(url: impl Into<String>);
-            /// What the service filters. The v1 and enter dialects know [`Safety::on`] only.
-            safe(value: Safety);
-            /// Lets a language model write a better prompt first. Default: off.
-            enhance(on: bool);
-            /// Leaves the background out. Default: off.
-            transparent(on: bool);
-            /// What must not be in the image. Not in the gen dialect.
-            negative_prompt(value: impl Into<String>);
-            /// How closely the model follows the prompt. Not in the gen dialect.
-            guidance_scale(value: f64);
-            /// Leaves the service's mark out. Not in the gen dialect. Default: off.
-            nologo(on: bool);
-            /// Keeps the image out of the public feed. Not in the gen dialect. Default: off.
-            private(on: bool);
-            /// The same under its later name. Not in the gen dialect. Default: off.
-            nofeed(on: bool);
-            /// How long a video is, in seconds, 1 to 120. Not in the v1 dialect.
-            duration(value: u32);
-            /// The shape of a video. Not in the v1 dialect.
-            aspect_ratio(value: AspectRatio);
-            /// Gives a video its sound. Not in the v1 dialect. Default: off.
-            audio(on: bool);
-            /// Draws again what the service has in its own cache. Only in the gen dialect. Default: off.
-            no_cache(on: bool);
-            /// The size by its usual name. Only in the gen dialect, and by `POST`.
-            resolution(value: Resolution);
-            /// Sends the request as a `POST`, which keeps the prompt out of URLs and their logs. Only in
-            /// the gen dialect. Default: off.
-            by_post(on: bool);
-        }
-    };
-}
-#[cfg(feature = "blocking")]
-pub(crate) use draw_settings;
 
 impl Draw {
     draw_settings!(settings);
@@ -219,6 +177,19 @@ opaque!(Draw);
 calls! {
     /// An image call on its way. Dropping it cancels the request; the service may still draw the
     /// image, and bill it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::ImageCall;
+    ///
+    /// let call: ImageCall = client.image().generate("a cat").size(64, 64).into_future();
+    /// assert!(!call.await?.bytes().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     ImageCall(DecodeImage) -> Image;
 }
 

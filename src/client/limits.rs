@@ -36,12 +36,28 @@ impl Limits {
     }
 
     /// Calls under way and waiting; can change how many may be under way at once.
+    ///
+    /// ```
+    /// let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// let limits = client.limits().ok_or("the preset has limits")?;
+    /// limits.concurrency().set_limit(8);
+    /// assert_eq!((limits.concurrency().limit(), limits.concurrency().in_flight()), (8, 0));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn concurrency(&self) -> &concurrency::Handle {
         &self.concurrency
     }
 
     /// What is left of the quotas, and who waits for them.
+    ///
+    /// ```
+    /// let builder = blossom::Blossom::builder().base_url("http://127.0.0.1:8080");
+    /// let client = builder.requests_per_minute(60).build()?;
+    /// let limits = client.limits().ok_or("the preset has limits")?;
+    /// assert_eq!(limits.rate().available(None), [3], "a twentieth at once");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn rate(&self) -> &rate::Handle {
         &self.rate

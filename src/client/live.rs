@@ -117,6 +117,22 @@ impl Blossom {
     /// client without [`prices`](crate::Builder::prices), or over a stack of your own.
     ///
     /// Clones of a client share their books; two that were built do not.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let models = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?.models().await?;
+    /// use blossom::{Blossom, policy::Prices};
+    ///
+    /// let builder = Blossom::builder().base_url(sandbox.base_url());
+    /// let client = builder.prices(Prices::from_models(&models)).build()?;
+    /// let answer = client.text().chat(["Hi"]).model("openai").await?;
+    /// let spend = client.spend().ok_or("it has prices")?;
+    /// assert_eq!(Some(spend.totals().spent), answer.cost());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn spend(&self) -> Option<&spend::Handle> {
         self.live()?.spend.as_ref()
@@ -124,6 +140,12 @@ impl Blossom {
 
     /// How full its stack is at this moment: what [`publish_levels`](Self::publish_levels) tells. Over a
     /// stack of your own nothing is known, and nothing filled in.
+    ///
+    /// ```
+    /// let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// assert_eq!(client.levels().permits_in_use, Some(0));
+    /// # Ok::<_, blossom::Error>(())
+    /// ```
     #[must_use]
     pub fn levels(&self) -> Levels {
         self.live()

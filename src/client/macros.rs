@@ -2,8 +2,10 @@
 
 /// Writes the settings that a call passes on to its request.
 macro_rules! settings {
-    ($($(#[$doc:meta])* $name:ident($($value:ident: $type:ty),*);)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($($value:ident: $type:ty),*) { $($example:tt)* })*) => {$(
         $(#[$doc])*
+        ///
+        #[doc = example!(awaited $($example)*)]
         pub fn $name(mut self, $($value: $type),*) -> Self {
             self.request = self.request.$name($($value),*);
             self

@@ -145,6 +145,18 @@ macro_rules! media {
             }
 
             /// The bytes, taken out; they are not copied.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// let image = client.image().generate("a cat").size(64, 64).await?;
+            /// let length = image.bytes().len();
+            /// assert_eq!(image.into_bytes().len(), length);
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn into_bytes(self) -> bytes::Bytes {
                 self.media.bytes
@@ -169,6 +181,17 @@ macro_rules! media {
             }
 
             /// The media type that the head of the reply told, if it told a fitting one.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// let image = client.image().generate("a cat").size(64, 64).await?;
+            /// assert_eq!(image.declared_type(), Some("image/jpeg"));
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn declared_type(&self) -> Option<&str> {
                 self.media.declared_type()
@@ -201,45 +224,138 @@ macro_rules! media {
             }
 
             /// What was counted, if the service says so.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// let image = client.image().generate("a cat").size(64, 64).await?;
+            /// assert_eq!(image.usage().map(|usage| usage.completion_tokens), Some(1));
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn usage(&self) -> Option<crate::layers::types::Usage> {
                 self.media.usage()
             }
 
             /// The model that made it, which may be another than was asked for.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// let image = client.image().generate("a cat").size(64, 64).model("turbo").await?;
+            /// assert_eq!(image.model(), Some("turbo"));
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn model(&self) -> Option<&str> {
                 self.media.meta.model.as_deref()
             }
 
             /// The upstream's name for the request.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// let builder = blossom::Blossom::builder().base_url(sandbox.base_url());
+            /// let client = builder.request_ids(true).build()?;
+            /// let image = client.image().generate("a cat").size(64, 64).await?;
+            /// assert_eq!(image.request_id(), sandbox.requests()[0].header("x-request-id"));
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn request_id(&self) -> Option<&str> {
                 self.media.meta.request_id.as_deref()
             }
 
             /// Where it came from; `None` without a cache in the stack.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// use blossom::layers::types::CacheStatus;
+            ///
+            /// let draw = client.image().generate("a cat").size(64, 64);
+            /// assert_eq!(draw.clone().await?.cache_status(), Some(CacheStatus::Miss));
+            /// assert_eq!(draw.await?.cache_status(), Some(CacheStatus::Hit));
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub const fn cache_status(&self) -> Option<crate::layers::types::CacheStatus> {
                 self.media.meta.cache_status
             }
 
             /// When the parts of the reply arrived; `None` without `observe` in the stack.
+            ///
+            /// Of one from a cache they are the times of the reply when it was made, and nothing is known
+            /// of a queue.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// let draw = client.image().generate("a cat").size(64, 64);
+            /// let made = draw.clone().await?.timing().ok_or("the client measures it")?;
+            /// let kept = draw.await?.timing().ok_or("and keeps it")?;
+            /// assert!(made.sent.is_some() && kept.sent.is_none(), "nothing was sent for it");
+            /// assert_eq!(made.head, kept.head);
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn timing(&self) -> Option<crate::layers::types::Timing> {
-                let outcome = self.media.meta.outcome.as_ref();
-                outcome.map(crate::layers::types::Outcome::timing)
+                self.media.meta.timing()
             }
 
             /// What it cost, in billionths of the service's currency. One from a cache costs nothing.
             /// `None` without [`prices`](crate::Builder::prices), or where that of the model is not
             /// among them.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let models = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// # let models = models.image().models().await?;
+            /// use blossom::{Blossom, layers::types::Nanos, policy::Prices};
+            ///
+            /// let prices = Prices::from_models(&models); // of the models that draw
+            /// let builder = Blossom::builder().base_url(sandbox.base_url());
+            /// let client = builder.prices(prices).build()?;
+            /// let draw = client.image().generate("a cat").size(64, 64).model("flux");
+            /// assert!(draw.clone().await?.cost() > Some(Nanos::ZERO));
+            /// assert_eq!(draw.await?.cost(), Some(Nanos::ZERO), "from the cache");
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn cost(&self) -> Option<crate::layers::types::Nanos> {
                 self.media.meta.cost()
             }
 
             /// What you should know of this call, though it stopped nothing.
+            ///
+            /// ```
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+            /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+            /// let image = client.image().generate("a cat").size(64, 64).await?;
+            /// assert!(image.warnings().is_empty());
+            /// # Ok(())
+            /// # }
+            /// ```
             #[must_use]
             pub fn warnings(&self) -> &[crate::layers::types::Warning] {
                 self.media.meta.warnings()

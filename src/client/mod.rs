@@ -1,4 +1,21 @@
 //! Typed calls over one stack.
+//!
+//! A call is a value until it is awaited: it can be changed, cloned and stored.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = blossom::sandbox::Sandbox::start()?;
+//! # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+//! use blossom::client::Generate;
+//!
+//! let call: Generate = client.text().generate("What is Rust?").max_tokens(50);
+//! assert_eq!(sandbox.count(), 0);
+//! call.await?;
+//! assert_eq!(sandbox.count(), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 mod audio;
@@ -15,8 +32,10 @@ mod macros;
 mod media;
 mod models;
 mod options;
+mod partial;
 mod request_id;
 mod service;
+mod settings;
 mod stored;
 mod stream;
 #[cfg(test)]
@@ -39,25 +58,24 @@ use tower_service::Service;
 pub(crate) use self::cache::CacheView;
 use self::exchange::{Decode, Exchange};
 use self::request_id::RequestId;
+#[cfg(feature = "blocking")]
+pub(crate) use self::settings::{
+    chat_settings, draw_settings, example, generate_settings, speak_settings,
+};
 #[cfg(feature = "schema")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schema")))]
 pub use self::typed::{ParseCall, Typed};
 pub use self::{
-    answer::{Partial, Text},
+    answer::Text,
     audio::{AudioCalls, Speak, Speech, SpeechCall},
     file::Save,
     image::{Draw, Image, ImageCall, ImageCalls},
     limits::Limits,
     models::{Models, ModelsCall},
+    partial::Partial,
     service::{ResponseBody, ResponseFuture},
     stream::TextStream,
     text::{Chat, Generate, StreamCall, TextCall, TextCalls},
-};
-#[cfg(feature = "blocking")]
-pub(crate) use self::{
-    audio::speak_settings,
-    image::draw_settings,
-    text::{chat_settings, generate_settings},
 };
 #[cfg(feature = "cache-memory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache-memory")))]
@@ -130,6 +148,15 @@ impl Blossom {
     /// # Errors
     ///
     /// [`ErrorKind::Builder`](crate::ErrorKind::Builder) as [`Builder::build`].
+    ///
+    /// ```
+    /// use blossom::{Blossom, ErrorKind};
+    ///
+    /// match Blossom::from_env() {
+    ///     Ok(client) => println!("{}", client.endpoint()),
+    ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Builder, "there is no key, say"),
+    /// }
+    /// ```
     pub fn from_env() -> Result<Self> {
         Builder::from_env().build()
     }

@@ -65,6 +65,19 @@ impl IntoFuture for Models {
 
 calls! {
     /// A call for models on its way. Dropping it cancels the request.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::ModelsCall;
+    ///
+    /// let call: ModelsCall = client.models().into_future();
+    /// assert!(!call.await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     ModelsCall(DecodeModels) -> ModelList;
 }
 

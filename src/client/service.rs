@@ -103,6 +103,21 @@ where
 /// Response future of [`Blossom`](crate::Blossom) as a `tower::Service`.
 ///
 /// Dropping it cancels the call.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::{Body, client::ResponseFuture};
+/// use tower::Service as _;
+///
+/// let request = http::Request::get(format!("{}/v1/models", sandbox.base_url()));
+/// let answering: ResponseFuture = client.clone().call(request.body(Body::empty())?);
+/// assert_eq!(answering.await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 pub struct ResponseFuture(Boxed);
 
 impl Future for ResponseFuture {
@@ -122,6 +137,22 @@ impl fmt::Debug for ResponseFuture {
 /// Response body of [`Blossom`](crate::Blossom) as a `tower::Service`.
 ///
 /// Dropping it before its end closes the upstream's stream.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::{Body, client::ResponseBody};
+/// use http_body_util::BodyExt as _;
+/// use tower::Service as _;
+///
+/// let request = http::Request::get(format!("{}/v1/models", sandbox.base_url()));
+/// let body: ResponseBody = client.clone().call(request.body(Body::empty())?).await?.into_body();
+/// assert!(body.collect().await?.to_bytes().starts_with(b"{"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct ResponseBody(ReqBody);
 
 impl ResponseBody {

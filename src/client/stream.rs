@@ -218,6 +218,19 @@ impl TextStream {
 
     /// When the parts of the reply arrived, as far as they have; `None` without `observe` in the
     /// stack. The end is known when the stream has been read to its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut stream = client.text().generate("Write a story").stream().await?;
+    /// stream.next().await.ok_or("it has begun")??;
+    /// let timing = stream.timing().ok_or("the client measures it")?;
+    /// assert!(timing.first_event.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn timing(&self) -> Option<Timing> {
         self.meta.timing()
@@ -225,6 +238,18 @@ impl TextStream {
 
     /// What you should know of this call, though it stopped nothing: that the prompt was long. Known
     /// before the first delta.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let long = "Tell me about this garden. ".repeat(300);
+    /// let stream = client.text().chat([long]).stream().await?;
+    /// assert_eq!(stream.warnings().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         self.meta.warnings()

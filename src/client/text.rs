@@ -12,6 +12,7 @@ use super::{
     failure::{self, unexpected},
     macros::{calls, opaque, options, settings},
     options::Options,
+    settings::{chat_settings, example, generate_settings},
     stream::OpenStream,
 };
 use crate::{
@@ -91,6 +92,17 @@ impl<'a> TextCalls<'a> {
     }
 
     /// The models that write, as [`Blossom::models`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let models = client.text().models().await?;
+    /// assert!(models.iter().any(|model| model.id() == "openai"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn models(&self) -> Models {
         self.client.models()
     }
@@ -121,54 +133,23 @@ pub struct Generate {
     pub(super) options: Options,
 }
 
-/// Names the settings, for the macro that writes them: here, and for callers without async.
-macro_rules! generate_settings {
-    ($write:ident) => {
-        $write! {
-            /// The model. Not sent unless set: the service has a default of its own.
-            model(value: impl Into<String>);
-            /// A system message.
-            system(value: impl Into<String>);
-            /// How much chance there is, 0 to 2. The service's default is its provider's.
-            temperature(value: f64);
-            /// Samples from the likeliest part of this mass, 0 to 1.
-            top_p(value: f64);
-            /// Lowers the chance of what has been said, -2 to 2.
-            presence_penalty(value: f64);
-            /// Lowers the chance of what is said often, -2 to 2.
-            frequency_penalty(value: f64);
-            /// Lowers the chance of repetitions, 0 to 2.
-            repetition_penalty(value: f64);
-            /// The most tokens of the answer.
-            max_tokens(value: u64);
-            /// The most tokens of the answer, reasoning included.
-            max_completion_tokens(value: u64);
-            /// Makes the answer repeatable, -1 to 2147483647. Another seed gets another answer; the
-            /// same request gets the same answer from the service's own cache, whatever the temperature.
-            seed(value: i64);
-            /// How long a reasoning model thinks.
-            reasoning_effort(value: ReasoningEffort);
-            /// Asks for a JSON object as the answer's text. Default: off.
-            json(on: bool);
-            /// The voice of a model that speaks its answer; see [`Text::audio`](crate::Text::audio).
-            voice(value: impl Into<String>);
-            /// What the service filters.
-            safe(value: Safety);
-            /// Keeps the answer out of the public feed. Only in the v1 dialect. Default: off.
-            private(on: bool);
-            /// The name of the application. Only in the v1 dialect.
-            referrer(value: impl Into<String>);
-        }
-    };
-}
-#[cfg(feature = "blocking")]
-pub(crate) use generate_settings;
-
 impl Generate {
     generate_settings!(settings);
     options! {}
 
     /// The same as a chat, to set what only a chat has.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let chat = client.text().generate("Count to ten").into_chat().stop("seven");
+    /// chat.await?;
+    /// assert_eq!(sandbox.requests()[0].parsed()["messages"][0]["content"], "Count to ten");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_chat(self) -> Chat {
         Chat {
             client: self.client,
@@ -178,6 +159,18 @@ impl Generate {
     }
 
     /// Opens a stream of the answer.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut stream = client.text().generate("Write a story").stream().await?;
+    /// let first = stream.next().await.ok_or("it has begun")??;
+    /// assert!(stream.content().starts_with(first.content()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(self) -> StreamCall {
         let request = self.options.finish(
             self.request
@@ -237,57 +230,6 @@ pub struct Chat {
     pub(super) options: Options,
 }
 
-/// Names the settings, for the macro that writes them: here, and for callers without async.
-macro_rules! chat_settings {
-    ($write:ident) => {
-        $write! {
-            /// The model. Not sent unless set: the service has a default of its own.
-            model(value: impl Into<String>);
-            /// How much chance there is, 0 to 2. The service's default is its provider's.
-            temperature(value: f64);
-            /// Samples from the likeliest part of this mass, 0 to 1.
-            top_p(value: f64);
-            /// Lowers the chance of what has been said, -2 to 2.
-            presence_penalty(value: f64);
-            /// Lowers the chance of what is said often, -2 to 2.
-            frequency_penalty(value: f64);
-            /// Lowers the chance of repetitions, 0 to 2.
-            repetition_penalty(value: f64);
-            /// The most tokens of the answer.
-            max_tokens(value: u64);
-            /// The most tokens of the answer, reasoning included.
-            max_completion_tokens(value: u64);
-            /// Makes the answer repeatable, -1 to 2147483647. Another seed gets another answer; the
-            /// same request gets the same answer from the service's own cache, whatever the temperature.
-            seed(value: i64);
-            /// Ends the answer before any of these, one to four.
-            stop(value: impl Into<Stop>);
-            /// The form of the answer: text, a JSON object, or JSON after a schema.
-            response_format(value: ResponseFormat);
-            /// The tools that the model may ask to call, 128 at most.
-            tools(value: impl IntoIterator<Item = Tool>);
-            /// Whether the model may, must, or must not ask for tools.
-            tool_choice(value: ToolChoice);
-            /// How long a reasoning model thinks.
-            reasoning_effort(value: ReasoningEffort);
-            /// Whether the model may ask for several calls at once. The service's default is yes.
-            parallel_tool_calls(value: bool);
-            /// What the answer may be made of. Default: text.
-            modalities(value: impl IntoIterator<Item = Modality>);
-            /// Voice and format of spoken answers; see [`Text::audio`](crate::Text::audio).
-            audio(value: AudioOutput);
-            /// How much a searching model reads.
-            search_context(value: SearchContext);
-            /// What the service filters.
-            safe(value: Safety);
-            /// Asks for the answer as plain text instead of JSON. Not in the enter dialect. Default: off.
-            plain(on: bool);
-        }
-    };
-}
-#[cfg(feature = "blocking")]
-pub(crate) use chat_settings;
-
 impl Chat {
     chat_settings!(settings);
     options! {}
@@ -306,6 +248,17 @@ impl Chat {
     }
 
     /// Opens a stream of the answer. Usage is asked for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let stream = client.text().chat(["Write a story"]).stream().await?;
+    /// assert!(stream.finish().await?.usage().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(self) -> StreamCall {
         let request = self.options.finish(
             self.request
@@ -344,8 +297,34 @@ opaque!(Generate, Chat);
 calls! {
     /// A text call on its way. Dropping it cancels the request; a generation that is no stream may
     /// still go on at the service, and be billed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::TextCall;
+    ///
+    /// let call: TextCall = client.text().generate("Hi").into_future();
+    /// assert!(!call.await?.content().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     TextCall(DecodeText) -> Text;
     /// The opening of a stream. Dropping it cancels the request.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::client::StreamCall;
+    ///
+    /// let opening: StreamCall = client.text().generate("Hi").stream();
+    /// assert!(!opening.await?.finish().await?.content().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     StreamCall(OpenStream) -> TextStream;
 }
 

@@ -139,12 +139,49 @@ mod from_type {
         /// # Errors
         ///
         /// As [`Chat::parse`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// # sandbox.script([(200, r#"{"choices":[{"message":{"content":
+        /// #     "{\"title\":\"Soup\"}"},"finish_reason":"stop"}],"model":"openai"}"#)]);
+        /// #[derive(serde::Deserialize, schemars::JsonSchema)]
+        /// struct Recipe {
+        ///     title: String,
+        /// }
+        ///
+        /// let recipe = client.text().generate("A soup, please").parse::<Recipe>().await?;
+        /// assert_eq!(recipe.value().title, "Soup");
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn parse<T: DeserializeOwned + JsonSchema>(self) -> ParseCall<T> {
             self.into_chat().parse()
         }
     }
 
     /// A text call on its way whose answer will be a value. Dropping it cancels the request.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// # sandbox.script([(200, r#"{"choices":[{"message":{"content":
+    /// #     "{\"title\":\"Soup\"}"},"finish_reason":"stop"}],"model":"openai"}"#)]);
+    /// # #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// # struct Recipe {
+    /// #     title: String,
+    /// # }
+    /// use blossom::client::ParseCall;
+    ///
+    /// let call: ParseCall<Recipe> = client.text().chat(["A soup, please"]).parse();
+    /// assert_eq!(call.await?.value().title, "Soup");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct ParseCall<T> {
         call: TextCall,
@@ -203,18 +240,70 @@ mod from_type {
 
     impl<T> Typed<T> {
         /// The value.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// # sandbox.script([(200, r#"{"choices":[{"message":{"content":
+        /// #     "{\"title\":\"Soup\"}"},"finish_reason":"stop"}],"model":"openai"}"#)]);
+        /// # #[derive(serde::Deserialize, schemars::JsonSchema)]
+        /// # struct Recipe {
+        /// #     title: String,
+        /// # }
+        /// let recipe = client.text().chat(["A soup, please"]).parse::<Recipe>().await?;
+        /// assert_eq!(recipe.value().title, "Soup");
+        /// # Ok(())
+        /// # }
+        /// ```
         #[must_use]
         pub const fn value(&self) -> &T {
             &self.value
         }
 
         /// The value, taken out.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// # sandbox.script([(200, r#"{"choices":[{"message":{"content":
+        /// #     "{\"title\":\"Soup\"}"},"finish_reason":"stop"}],"model":"openai"}"#)]);
+        /// # #[derive(serde::Deserialize, schemars::JsonSchema)]
+        /// # struct Recipe {
+        /// #     title: String,
+        /// # }
+        /// let recipe = client.text().chat(["A soup, please"]).parse::<Recipe>().await?;
+        /// let title: String = recipe.into_value().title;
+        /// assert_eq!(title, "Soup");
+        /// # Ok(())
+        /// # }
+        /// ```
         #[must_use]
         pub fn into_value(self) -> T {
             self.value
         }
 
         /// The answer as it came: usage, model and the rest.
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+        /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+        /// # sandbox.script([(200, r#"{"choices":[{"message":{"content":
+        /// #     "{\"title\":\"Soup\"}"},"finish_reason":"stop"}],"model":"openai"}"#)]);
+        /// # #[derive(serde::Deserialize, schemars::JsonSchema)]
+        /// # struct Recipe {
+        /// #     title: String,
+        /// # }
+        /// let recipe = client.text().chat(["A soup, please"]).parse::<Recipe>().await?;
+        /// assert_eq!(recipe.text().model(), Some("openai"));
+        /// # Ok(())
+        /// # }
+        /// ```
         #[must_use]
         pub const fn text(&self) -> &Text {
             &self.text

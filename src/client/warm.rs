@@ -36,6 +36,20 @@ pub trait WarmInput: Send + 'static {
 }
 
 /// How warmed answers are kept.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use std::time::Duration;
+///
+/// // They are set by the methods of `Warm`.
+/// let warm = client.warm(["Where are you?"]).cache_ttl(Duration::from_secs(60)).cache_tag("faq");
+/// assert!(format!("{warm:?}").contains("faq"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct WarmOptions {
     time_to_live: Option<Duration>,
@@ -134,18 +148,58 @@ const CONCURRENCY: usize = 5;
 
 impl<I> Warm<I> {
     /// How long the answers are kept. Default: as long as others.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use std::time::Duration;
+    ///
+    /// let day = Duration::from_secs(24 * 3600);
+    /// let warm = client.warm(["Where are you?"]).cache_ttl(day);
+    /// assert!(format!("{warm:?}").contains("86400s"));
+    /// assert_eq!(warm.await.filled, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn cache_ttl(mut self, cache_ttl: Duration) -> Self {
         self.options.time_to_live = Some(cache_ttl);
         self
     }
 
     /// A tag for all of the answers.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// client.warm(["Where are you?"]).cache_tag("faq").await;
+    /// client.cache().invalidate_tag("faq");
+    /// client.text().generate("Where are you?").await?;
+    /// assert_eq!(sandbox.count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cache_tag(mut self, tag: impl Into<String>) -> Self {
         self.options.tag = Some(tag.into());
         self
     }
 
     /// How many calls are under way at once. Default: 5.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let questions = (0..20).map(|n| format!("Question {n}"));
+    /// client.warm(questions).concurrency(2).await;
+    /// assert!(sandbox.max_in_flight() <= 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
@@ -153,6 +207,19 @@ impl<I> Warm<I> {
 
     /// Tells `observer` how far it is, after each answer; see
     /// [`Batch::on_progress`](crate::batch::Batch::on_progress).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let (done, seen) = std::sync::mpsc::channel();
+    /// let questions = ["When are you open?", "Where are you?"];
+    /// client.warm(questions).on_progress(move |progress| drop(done.send(progress.done))).await;
+    /// assert_eq!(seen.iter().last(), Some(2));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_progress(mut self, observer: impl FnMut(Progress) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
@@ -172,6 +239,19 @@ where
 }
 
 /// Warming under way. Dropping it stops it; what was filled stays.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = blossom::sandbox::Sandbox::start()?;
+/// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+/// use blossom::client::Warming;
+///
+/// let warming: Warming = client.warm(["Where are you?"]).into_future();
+/// assert_eq!(warming.await.filled, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Warming(Pin<Box<dyn Future<Output = Warmed> + Send>>);
 

@@ -65,6 +65,17 @@ impl Builder {
     /// # Errors
     ///
     /// As [`Blossom::from_file`], but nothing is built yet.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("blossom.toml");
+    /// std::fs::write(&path, "base_url = 'http://127.0.0.1:8080'\nmax_in_flight = 4\n")?;
+    /// let client = blossom::Builder::from_file(&path)?.max_in_flight(8).build()?;
+    /// assert_eq!(client.limits().map(|limits| limits.concurrency().limit()), Some(8));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = fs::read_to_string(path)
@@ -336,8 +347,11 @@ mod tests {
         let mut settings = BTreeSet::new();
         for source in [
             include_str!("../builder.rs"),
-            include_str!("../builder/connection.rs"),
             include_str!("../builder/cache.rs"),
+            include_str!("../builder/connection.rs"),
+            include_str!("../builder/cost.rs"),
+            include_str!("../builder/limits.rs"),
+            include_str!("../builder/retries.rs"),
         ] {
             let code = source.split("#[cfg(test)]").next().unwrap();
             let (_, builder) = code.split_once("impl Builder {").unwrap();

@@ -81,6 +81,17 @@ impl ConversationBuilder {
     }
 
     /// The model. Not sent unless set: the service has a default of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().model("mistral").start();
+    /// assert_eq!(talk.ask("Hi").await?.model(), Some("mistral"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn model(self, model: impl Into<String>) -> Self {
         self.request(|request| request.model(model))
     }
@@ -176,12 +187,36 @@ impl ConversationBuilder {
     }
 
     /// How often in a row the model may ask for tools before it must answer. Default: 8.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// use blossom::{ErrorKind, protocol::Tool};
+    ///
+    /// let dice = |_: serde_json::Value| async { "4" };
+    /// let talk = client.conversation().tool(Tool::function("dice"), dice);
+    /// let error = talk.max_rounds(0).start().ask("Throw the dice").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Upstream);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn max_rounds(mut self, rounds: usize) -> Self {
         self.max_rounds = rounds;
         self
     }
 
     /// Begins without a history.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// let talk = client.conversation().system("You are helpful").start();
+    /// assert!(talk.messages().is_empty(), "the system message is no part of the history");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn start(self) -> Conversation {
         Conversation {

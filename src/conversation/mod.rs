@@ -190,6 +190,19 @@ impl Conversation {
     }
 
     /// Forgets the history, and keeps the system message.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().system("Be brief").start();
+    /// talk.ask("What is Rust?").await?;
+    /// talk.clear();
+    /// assert!(talk.messages().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn clear(&mut self) {
         self.history.clear();
     }
@@ -219,6 +232,22 @@ impl Conversation {
     }
 
     /// How many messages were dropped so far to stay within the tokens that were allowed.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// use blossom::protocol::Message;
+    ///
+    /// let mut talk = client.conversation().start();
+    /// for text in ["What is Rust?", "A language", "And Go?", "Another"] {
+    ///     let is_question = text.ends_with('?');
+    ///     talk.push(if is_question { Message::user(text) } else { Message::assistant(text) });
+    /// }
+    /// talk.trim(1); // the newest question stays, and its answer
+    /// assert_eq!((talk.dropped(), talk.messages().len()), (2, 2));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn dropped(&self) -> usize {
         self.dropped
@@ -247,6 +276,18 @@ impl Conversation {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidRequest`] if a message holds a part that could not be sent either.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// let mut talk = client.conversation().system("Be brief").start();
+    /// talk.push("What is Rust?");
+    /// let json = talk.to_json()?;
+    /// assert!(json.contains("Be brief") && json.contains("What is Rust?"));
+    /// assert_eq!(client.conversation().resume(&json)?.messages().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn to_json(&self) -> Result<String> {
         saved::to_json(self.settings.system.as_ref(), &self.history)
     }
@@ -256,6 +297,20 @@ impl Conversation {
     /// # Errors
     ///
     /// As [`to_json`](Self::to_json); [`ErrorKind::Io`] if it cannot be written.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = blossom::Blossom::builder().base_url("http://127.0.0.1:8080").build()?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("talk.json");
+    /// let mut talk = client.conversation().start();
+    /// talk.push("What is Rust?");
+    /// talk.save(&path).await?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, talk.to_json()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn save(&self, path: impl AsRef<Path> + Send) -> Result<()> {
         saved::write(path.as_ref(), self.to_json()?).await
     }

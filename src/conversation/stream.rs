@@ -63,6 +63,22 @@ impl<'a> Asking<'a> {
     }
 
     /// The next piece; `None` at the end and after an error.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// let mut answer = talk.ask_stream("Write a story");
+    /// let mut story = String::new();
+    /// while let Some(delta) = answer.next().await {
+    ///     story.push_str(delta?.content());
+    /// }
+    /// assert_eq!(talk.messages()[1].text(), story);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Result<Delta>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -72,6 +88,18 @@ impl<'a> Asking<'a> {
     /// # Errors
     ///
     /// As [`next`](Self::next); if it has given an error before, one that the answer is incomplete.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = blossom::sandbox::Sandbox::start()?;
+    /// # let client = blossom::Blossom::builder().base_url(sandbox.base_url()).build()?;
+    /// let mut talk = client.conversation().start();
+    /// let answer = talk.ask_stream("Write a story").finish().await?;
+    /// assert_eq!(talk.messages()[1].text(), answer.content());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn finish(mut self) -> Result<Text> {
         while let Some(delta) = self.next().await {
             delta?;

@@ -22,6 +22,14 @@ use crate::{
 /// ```
 pub trait ToolOutput {
     /// The text that the model reads.
+    ///
+    /// ```
+    /// use blossom::conversation::ToolOutput as _;
+    ///
+    /// assert_eq!(serde_json::json!({ "sky": "clear" }).into_text(), r#"{"sky":"clear"}"#);
+    /// let failed: Result<&str, &str> = Err("no such city");
+    /// assert_eq!(failed.into_text(), "error: no such city");
+    /// ```
     fn into_text(self) -> String;
 }
 

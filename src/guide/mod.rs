@@ -1,4 +1,19 @@
 //! The manual.
+//!
+//! All of its code runs without a key, against the embedded upstream:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use blossom::{Blossom, sandbox::Sandbox};
+//!
+//! let sandbox = Sandbox::start()?;
+//! let client = Blossom::builder().base_url(sandbox.base_url()).build()?;
+//! println!("{}", client.text().generate("What is Rust?").await?);
+//! assert_eq!(sandbox.generations(), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 /// Layers in an axum application.
 #[doc = include_str!("axum.md")]

@@ -85,6 +85,20 @@ impl<F> Cached<F, Unkeyed> {
 
     /// Takes what `key` makes of the argument for the key, in place of the argument: any value that
     /// serde can write. Arguments with the same key share a result.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let shout = |text: String| async move { Ok::<_, blossom::Error>(text.to_uppercase()) };
+    /// let trimmed = |text: &String| text.trim().to_owned();
+    /// let cached = blossom::cached(Duration::from_secs(60), shout).key(trimmed);
+    /// assert_eq!(cached.call("hi".to_owned()).await?, "HI");
+    /// assert_eq!(cached.call(" hi ".to_owned()).await?, "HI", "the first one's result");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn key<A, Fut, T, K>(self, key: K) -> Cached<F, K>
     where
@@ -110,6 +124,20 @@ impl<F, K> Cached<F, K> {
     /// # Errors
     ///
     /// What the function says.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let add = |(a, b): (u64, u64)| async move { Ok::<_, blossom::Error>(a + b) };
+    /// let add = blossom::cached(Duration::from_secs(60), add); // a tuple for several arguments
+    /// assert_eq!(add.call((3, 4)).await?, 7);
+    /// assert_eq!(add.call((3, 4)).await?, 7);
+    /// assert_eq!(add.stats().calls_saved(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn call<A, T, E, Fut>(&self, argument: A) -> Result<T, E>
     where
         F: Fn(A) -> Fut,
@@ -128,6 +156,21 @@ impl<F, K> Cached<F, K> {
     }
 
     /// Forgets the result for `argument`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let square = |n: u64| async move { Ok::<_, blossom::Error>(n * n) };
+    /// let square = blossom::cached(Duration::from_secs(60), square);
+    /// square.call(7).await?;
+    /// square.forget(&7).await;
+    /// square.call(7).await?;
+    /// assert_eq!(square.stats().misses, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(
         clippy::unused_async,
         reason = "a tier that has to wait must not change it"
@@ -142,6 +185,19 @@ impl<F, K> Cached<F, K> {
     }
 
     /// What was done so far, by all that is built on the manager.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let square = |n: u64| async move { Ok::<_, blossom::Error>(n * n) };
+    /// let square = blossom::cached(Duration::from_secs(60), square);
+    /// square.call(7).await?;
+    /// assert_eq!((square.stats().misses, square.stats().entries), (1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn stats(&self) -> MemoStats {
         self.manager.stats()
@@ -168,12 +224,43 @@ impl<F, K> fmt::Debug for Cached<F, K> {
 }
 
 /// What is the key of an argument. Implemented for closures.
+///
+/// ```
+/// use blossom::memo::{KeyOf, Unkeyed};
+///
+/// let by_length = |text: &&str| text.len();
+/// assert_eq!(by_length.key_of(&"cat"), by_length.key_of(&"dog"));
+/// assert_ne!(Unkeyed::default().key_of(&"cat"), Unkeyed::default().key_of(&"dog"));
+/// ```
 pub trait KeyOf<A> {
     /// The key as a JSON text, if it can be written.
+    ///
+    /// ```
+    /// use blossom::memo::KeyOf as _;
+    ///
+    /// let first = |pair: &(u8, &str)| pair.0;
+    /// assert_eq!(first.key_of(&(7, "seven")), Some(b"7".to_vec()));
+    /// ```
     fn key_of(&self, argument: &A) -> Option<Vec<u8>>;
 }
 
 /// The whole argument is the key.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use blossom::memo::{Cached, Unkeyed};
+///
+/// async fn square(n: u64) -> Result<u64, blossom::Error> {
+///     Ok(n * n)
+/// }
+/// let cached: Cached<_, Unkeyed> = blossom::cached(Duration::from_secs(60), square);
+/// assert_eq!(cached.call(7).await?, 49);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Unkeyed;

@@ -1,22 +1,18 @@
-#[cfg(feature = "cache-disk")]
-use std::path::PathBuf;
 use std::{any::Any, fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Cached, MemoStats, Unkeyed,
+    CacheManagerBuilder, Cached, MemoStats, Unkeyed,
     calls::{Calls, Slot, shared, unshared},
     stats::Counters,
 };
-#[cfg(feature = "cache-disk")]
-use crate::layers::cache::tier::{DiskTier, TierStack};
 use crate::{
     Error, ErrorKind, Result,
     layers::{
         body::Recording,
-        cache::{Entry, Invalidation, Lifetime, Tier, key, tier::MemoryTier},
+        cache::{Entry, Invalidation, Lifetime, Tier, key},
         types::{CacheKey, Owner, ScopeDigest},
     },
 };
@@ -51,126 +47,40 @@ struct Shared {
     counters: Counters,
 }
 
-/// Builds a [`CacheManager`].
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let folder = tempfile::tempdir()?;
-/// use std::time::Duration;
-///
-/// let cache = blossom::CacheManager::builder()
-///     .max_memory_items(1000)
-///     .cache_dir(folder.path().join("cache"))
-///     .ttl(Duration::from_secs(3600))
-///     .build()?;
-/// cache.set("key", "value", None).await;
-/// assert!(cache.exists("key").await);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until it is built"]
-pub struct CacheManagerBuilder {
-    max_memory_items: u64,
-    max_memory_bytes: u64,
-    ttl: Duration,
-    #[cfg(feature = "cache-disk")]
-    disk: Option<bool>,
-    #[cfg(feature = "cache-disk")]
-    cache_dir: Option<PathBuf>,
-}
-
-impl CacheManagerBuilder {
-    /// The most values in memory: 1,000 unless told otherwise. The one used longest ago goes first.
-    pub const fn max_memory_items(mut self, items: u64) -> Self {
-        self.max_memory_items = items;
-        self
-    }
-
-    /// The most bytes in memory: 64 MiB unless told otherwise.
-    pub const fn max_memory_bytes(mut self, bytes: u64) -> Self {
-        self.max_memory_bytes = bytes;
-        self
-    }
-
-    /// How long a value is kept where nothing else is said: one hour unless told otherwise.
-    pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
-        self
-    }
-
-    /// Whether values are kept on disk as well, where they survive the process: not unless a directory
-    /// is given.
-    #[cfg(feature = "cache-disk")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
-    pub const fn enable_disk_cache(mut self, enable: bool) -> Self {
-        self.disk = Some(enable);
-        self
-    }
-
-    /// The directory for values on disk. It must be one that only its owner can use, and is made if it
-    /// is not there. Turns the disk on, unless [`enable_disk_cache`](Self::enable_disk_cache) says no.
-    #[cfg(feature = "cache-disk")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "cache-disk")))]
-    pub fn cache_dir(mut self, path: impl Into<PathBuf>) -> Self {
-        self.cache_dir = Some(path.into());
-        self
-    }
-
-    /// The manager.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Builder`](crate::ErrorKind::Builder) if the directory cannot be used, or a disk is
-    /// asked for without one.
-    pub fn build(self) -> Result<CacheManager> {
-        let memory = MemoryTier::with_max_entries(self.max_memory_bytes, self.max_memory_items);
-        let ttl = self.ttl;
-        Ok(CacheManager::over(self.tier(memory)?, ttl))
-    }
-
-    #[cfg(feature = "cache-disk")]
-    fn tier(self, memory: MemoryTier) -> Result<Arc<dyn Tier>> {
-        let path = match (self.disk, self.cache_dir) {
-            (Some(false), _) | (None, None) => return Ok(Arc::new(memory)),
-            (Some(true), None) => {
-                return Err(Error::new(
-                    ErrorKind::Builder,
-                    "a disk cache needs a directory; call .cache_dir(path)",
-                ));
-            }
-            (_, Some(path)) => path,
-        };
-        let disk = DiskTier::open(path).map_err(|error| {
-            Error::new(ErrorKind::Builder, error.to_string()).with_source(error)
-        })?;
-        Ok(Arc::new(TierStack::new(Arc::new(memory), Arc::new(disk))))
-    }
-
-    #[cfg(not(feature = "cache-disk"))]
-    #[expect(clippy::unnecessary_wraps, reason = "a disk can fail")]
-    fn tier(self, memory: MemoryTier) -> Result<Arc<dyn Tier>> {
-        Ok(Arc::new(memory))
-    }
-}
-
 impl CacheManager {
     /// Builds a manager: 1,000 values and 64 MiB in memory, one hour, no disk.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().max_memory_items(100).build()?;
+    /// cache.set("answer", &42, None).await;
+    /// assert_eq!(cache.stats().entries, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn builder() -> CacheManagerBuilder {
-        CacheManagerBuilder {
-            max_memory_items: 1000,
-            max_memory_bytes: 64 << 20,
-            ttl: Duration::from_secs(60 * 60),
-            #[cfg(feature = "cache-disk")]
-            disk: None,
-            #[cfg(feature = "cache-disk")]
-            cache_dir: None,
-        }
+        CacheManagerBuilder::new()
     }
 
     /// A manager over a tier of one's own, which may be shared with others: names of values never meet
     /// keys of replies.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// use blossom::{CacheManager, layers::cache::tier::MemoryTier};
+    ///
+    /// let tier = Arc::new(MemoryTier::new(1 << 20));
+    /// let one = CacheManager::over(tier.clone(), Duration::from_secs(60));
+    /// let other = CacheManager::over(tier, Duration::from_secs(60));
+    /// one.set("answer", &42, None).await;
+    /// assert_eq!(other.get::<u32>("answer").await, Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn over(tier: Arc<dyn Tier>, ttl: Duration) -> Self {
         Self {
@@ -270,6 +180,17 @@ impl CacheManager {
     }
 
     /// Forgets all values, those of cached functions as well.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// cache.set("answer", &42, None).await;
+    /// cache.clear().await;
+    /// assert!(!cache.exists("answer").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(
         clippy::unused_async,
         reason = "a tier that has to wait must not change it"
@@ -284,6 +205,21 @@ impl CacheManager {
     /// # Errors
     ///
     /// If the disk cannot be written.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("cache");
+    /// let cache = blossom::CacheManager::builder().cache_dir(&path).build()?;
+    /// cache.set("answer", &42, None).await;
+    /// cache.flush().await?;
+    /// drop(cache);
+    /// let later = blossom::CacheManager::builder().cache_dir(&path).build()?;
+    /// assert_eq!(later.get::<u32>("answer").await, Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn flush(&self) -> Result<()> {
         self.shared.tier.flush().await.map_err(|error| {
             Error::new(ErrorKind::Io, "the cache cannot be written").with_source(error)
@@ -339,6 +275,19 @@ impl CacheManager {
     /// here for `ttl`. The name is part of their keys: functions of different names never share.
     ///
     /// See [`cached`](fn@super::cached), which has a manager of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// let square = |n: u64| async move { Ok::<_, blossom::Error>(n * n) };
+    /// let double = |n: u64| async move { Ok::<_, blossom::Error>(n + n) };
+    /// let (square, double) = (cache.cached("square", None, square), cache.cached("double", None, double));
+    /// assert_eq!((square.call(7).await?, double.call(7).await?), (49, 14));
+    /// assert_eq!(cache.stats().misses, 2, "of both");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cached<A, F, Fut>(
         &self,
         name: &str,

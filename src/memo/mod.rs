@@ -27,13 +27,15 @@
 //! # }
 //! ```
 
+mod builder;
 mod cached;
 mod calls;
 mod manager;
 mod stats;
 
 pub use self::{
+    builder::CacheManagerBuilder,
     cached::{Cached, KeyOf, Unkeyed, cached},
-    manager::{CacheManager, CacheManagerBuilder},
+    manager::CacheManager,
     stats::MemoStats,
 };

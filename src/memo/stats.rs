@@ -34,6 +34,19 @@ pub struct MemoStats {
 
 impl MemoStats {
     /// How much of what was asked for needed no call, in percent: 0.0 to 100.0.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// cache.set("answer", &42, None).await;
+    /// for key in ["answer", "answer", "answer", "question"] {
+    ///     cache.get::<u32>(key).await;
+    /// }
+    /// assert_eq!(cache.stats().hit_rate(), 75.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
     pub fn hit_rate(&self) -> f64 {
@@ -45,6 +58,19 @@ impl MemoStats {
     }
 
     /// How many calls were not made.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = blossom::CacheManager::builder().build()?;
+    /// cache.set("answer", &42, None).await;
+    /// for key in ["answer", "answer", "answer", "question"] {
+    ///     cache.get::<u32>(key).await;
+    /// }
+    /// assert_eq!(cache.stats().calls_saved(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn calls_saved(&self) -> u64 {
         self.hits.saturating_add(self.coalesced)
