@@ -96,7 +96,7 @@ use crate::{cache::Freshness, task, types::CacheKey};
 /// drop(tier);
 ///
 /// let tier = DiskTier::open(&directory)?;
-/// assert!(matches!(tier.get(&CacheKey::new([1; 32])).found().await, Found::Hit(_)));
+/// assert!(matches!(tier.get_blocking(&CacheKey::new([1; 32])), Found::Hit(_)));
 /// # Ok(())
 /// # }
 /// ```
