@@ -431,3 +431,53 @@ fn files_can_be_read_at_one_sitting() {
         }
     }
 }
+
+#[test]
+fn every_public_item_shows_an_example() {
+    let mut without = Vec::new();
+    for folder in ["src", "layers/src"] {
+        for (path, text) in sources(folder) {
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let lines: Vec<_> = code.lines().collect();
+            let mut in_public_trait = false;
+            for (number, line) in lines.iter().enumerate() {
+                in_public_trait |= line.starts_with("pub trait ");
+                in_public_trait &= *line != "}";
+                let method = in_public_trait && line.starts_with("    fn ");
+                // What a macro makes has the docs that the macro is given.
+                if line.contains('$') {
+                    continue;
+                }
+                if (method || is_public_item(line)) && !is_shown(&lines[..number]) {
+                    without.push(format!("{}:{}: {line}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(without.is_empty(), "{without:#?}");
+}
+
+/// Whether an item that has examples begins here. Constants, fields and variants are shown by the item
+/// that they belong to.
+fn is_public_item(line: &str) -> bool {
+    let Some(item) = line.trim_start().strip_prefix("pub ") else {
+        return false;
+    };
+    let words = item.split(|c: char| !c.is_alphanumeric());
+    let mut words = words.skip_while(|word| ["const", "async"].contains(word));
+    let kinds = ["fn", "struct", "enum", "trait", "union"];
+    words.next().is_some_and(|word| kinds.contains(&word))
+}
+
+/// Whether what stands before an item, down to an empty line or the end of another, holds an example.
+fn is_shown(before: &[&str]) -> bool {
+    let above = before.iter().rev().map(|line| line.trim());
+    let mut own = above.take_while(|line| {
+        line.starts_with("///") || !(line.is_empty() || line.ends_with(['{', '}', ';']))
+    });
+    own.any(|line| {
+        ["```", "example!", "include_str!", "doc(hidden)"]
+            .iter()
+            .any(|shown| line.contains(shown))
+    })
+}

@@ -118,6 +118,7 @@ mod handle;
 mod headers;
 pub mod key;
 mod layer;
+mod lifetime;
 mod plan;
 mod policy;
 mod scoped;
@@ -127,10 +128,11 @@ pub mod tier;
 
 pub use self::{
     body::ResponseBody,
-    entry::{Entry, Freshness, Lifetime},
+    entry::Entry,
     future::ResponseFuture,
     handle::CacheHandle,
     layer::CacheLayer,
+    lifetime::{Freshness, Lifetime},
     policy::{ByDirectives, CachePolicy, Deterministic, Storage, Unknown},
     service::Cache,
     stats::{Bypassed, CacheStats},

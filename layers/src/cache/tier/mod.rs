@@ -104,6 +104,22 @@ pub trait Tier: Send + Sync + 'static {
     /// As [`get`](Self::get), for whoever knows what time it is. `now` is by the clock of tokio.
     ///
     /// Unless a tier does it better, it is `get`, which reads the clock itself.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use blossom_layers::{cache::{tier::MemoryTier, *}, types::*};
+    /// # let (tier, key) = (MemoryTier::new(1 << 20), CacheKey::new([1; 32]));
+    /// # let now = tokio::time::Instant::now().into_std();
+    /// # let entry = Entry::new(key, ScopeDigest::of(Owner::Shared), now)
+    /// #     .lifetime(Lifetime::new(Duration::from_secs(60)));
+    /// # tier.put(Arc::new(entry));
+    /// let later = now + Duration::from_secs(60);
+    /// assert!(matches!(tier.get_at(&key, now).found().await, Found::Hit(_)));
+    /// assert!(matches!(tier.get_at(&key, later).found().await, Found::Miss));
+    /// # }
+    /// ```
     fn get_at(&self, key: &CacheKey, now: Instant) -> Lookup {
         let _ = now;
         self.get(key)
