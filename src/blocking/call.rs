@@ -89,7 +89,7 @@ where
     /// ```
     pub fn send(self) -> Result<T> {
         let Self { workers, call } = self;
-        workers.wait(async move { call.await })?
+        workers.call(async move { call.await })?
     }
 }
 
@@ -289,6 +289,50 @@ macro_rules! options {
                     =>
                     /// assert!(!answer.content().is_empty());
                 }
+                /// Asks the service whatever the client's cache holds, and keeps the answer. The
+                /// service has a cache of its own: for another answer, change the seed.
+                fresh() {
+                    /// let ask = client.text().generate("What is Rust?");
+                    /// ask.clone().send()?;
+                    /// ask.fresh()
+                    =>
+                    /// assert_eq!(sandbox.count(), 2);
+                }
+                /// Passes the client's cache by: it neither answers, nor keeps the answer.
+                no_store() {
+                    /// let ask = client.text().generate("What is Rust?").no_store();
+                    /// ask.clone().send()?;
+                    /// ask
+                    =>
+                    /// assert_eq!(sandbox.count(), 2);
+                }
+                /// How long the answer is kept, instead of the client's `cache_ttl`.
+                cache_ttl(time_to_live: Duration) {
+                    /// use std::time::Duration;
+                    ///
+                    /// let ask = client.text().generate("What is new?").cache_ttl(Duration::ZERO);
+                    /// ask.clone().send()?;
+                    /// ask
+                    =>
+                    /// assert_eq!(sandbox.count(), 2);
+                }
+                /// A key of your own in the client's cache: calls with equal keys are equal, whatever
+                /// else is in them, for the same owner. A stream and a whole answer are still two.
+                cache_key(key: &str) {
+                    /// client.text().generate("When are you open?").cache_key("hours").send()?;
+                    /// client.text().generate("Your opening hours?").cache_key("hours")
+                    =>
+                    /// assert_eq!(sandbox.count(), 1);
+                }
+                /// Adds a tag by which the answer can be made forgotten.
+                cache_tag(tag: &str) {
+                    /// let ask = client.text().generate("When are you open?").cache_tag("faq");
+                    /// ask.clone().send()?;
+                    /// client.client().cache().invalidate_tag("faq");
+                    /// ask
+                    =>
+                    /// assert_eq!(sandbox.count(), 2);
+                }
             }
         }
     )*};
@@ -342,7 +386,7 @@ macro_rules! streams {
             /// ```
             pub fn stream(self) -> Result<TextStream> {
                 let Self { workers, call } = self;
-                let inner = workers.wait(async move { call.stream().await })??;
+                let inner = workers.call(async move { call.stream().await })??;
                 Ok(TextStream::new(workers, inner))
             }
 
@@ -375,7 +419,7 @@ macro_rules! streams {
                 T: serde::de::DeserializeOwned + schemars::JsonSchema + Send + 'static,
             {
                 let Self { workers, call } = self;
-                workers.wait(async move { call.parse::<T>().await })?
+                workers.call(async move { call.parse::<T>().await })?
             }
         }
     )*};

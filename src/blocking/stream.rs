@@ -52,7 +52,7 @@ impl TextStream {
     /// ```
     pub fn finish(mut self) -> Result<Text> {
         match self.inner.take() {
-            Some(inner) => self.workers.wait(inner.finish())?,
+            Some(inner) => self.workers.call(inner.finish())?,
             None => Ok(Text::default()),
         }
     }

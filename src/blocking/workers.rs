@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    panic::{self, AssertUnwindSafe},
     pin::pin,
     sync::{Arc, mpsc},
     task::{Context, Poll, Wake, Waker},
@@ -21,10 +22,12 @@ pub(super) struct Workers {
     // `None` only while it is dropped.
     runtime: Option<Runtime>,
     handle: Handle,
+    begins_here: bool,
 }
 
 impl Workers {
-    pub(super) fn start() -> Result<Self> {
+    /// Starts it. With `begins_here`, calls begin on their caller's thread.
+    pub(super) fn start(begins_here: bool) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("blossom-worker")
@@ -38,7 +41,40 @@ impl Workers {
         Ok(Self {
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
+            begins_here,
         })
+    }
+
+    /// Makes a call. Where there is a cache it begins on the caller's thread: a hit needs no other, and
+    /// is there without a wake-up. The rest is a task of the workers.
+    pub(super) fn call<F>(&self, future: F) -> Result<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        if !self.begins_here {
+            return self.wait(future);
+        }
+        let mut future = Box::pin(future);
+        let begun = {
+            let _context = self.handle.enter();
+            panic::catch_unwind(AssertUnwindSafe(|| {
+                // Nobody is woken by it: the task polls it again, with a waker of its own.
+                future
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+            }))
+        };
+        match begun {
+            Ok(Poll::Ready(output)) => {
+                self.release(future);
+                Ok(output)
+            }
+            Ok(Poll::Pending) => self.wait(future),
+            Err(_) => {
+                self.release(future);
+                Err(panicked())
+            }
+        }
     }
 
     /// Makes `future` a task of the workers, and parks until it is done.
@@ -51,11 +87,7 @@ impl Workers {
             // Nobody else receives: it fails only for who has gone, and that one is parked.
             drop(done.send(future.await));
         }));
-        answer.recv().map_err(|_| {
-            Error::new(ErrorKind::Canceled, "the call has panicked")
-                .with_retryable(false)
-                .with_suggestion("the panic's message stands on standard error")
-        })
+        answer.recv().map_err(|_| panicked())
     }
 
     /// Polls on the caller's thread, with the runtime's clock and sockets, and parks in between.
@@ -69,6 +101,12 @@ impl Workers {
         let _context = self.handle.enter();
         drop(value);
     }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Canceled, "the call has panicked")
+        .with_retryable(false)
+        .with_suggestion("the panic's message stands on standard error")
 }
 
 impl Drop for Workers {

@@ -214,6 +214,15 @@ impl Blossom {
         }
     }
 
+    /// Whether some calls are answered without waiting for anybody.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn has_cache(&self) -> bool {
+        #[cfg(feature = "cache-memory")]
+        return self.shared.cache.is_some();
+        #[cfg(not(feature = "cache-memory"))]
+        false
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.shared.settings
     }

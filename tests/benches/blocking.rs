@@ -21,22 +21,34 @@ const LIMIT: f64 = 2.0;
 struct Case {
     name: &'static str,
     cache: bool,
+    // Asks the upstream though the answer is there.
+    fresh: bool,
     latency: Duration,
     calls: u32,
     judged: bool,
 }
 
-const CASES: [Case; 3] = [
+const CASES: [Case; 4] = [
     Case {
         name: "a hit",
         cache: true,
+        fresh: false,
         latency: Duration::ZERO,
         calls: 5_000,
         judged: true,
     },
     Case {
+        name: "past a cache, 1 ms",
+        cache: true,
+        fresh: true,
+        latency: Duration::from_millis(1),
+        calls: 1_000,
+        judged: true,
+    },
+    Case {
         name: "an upstream of 1 ms",
         cache: false,
+        fresh: false,
         latency: Duration::from_millis(1),
         calls: 1_000,
         judged: true,
@@ -44,6 +56,7 @@ const CASES: [Case; 3] = [
     Case {
         name: "an upstream of 0 ms",
         cache: false,
+        fresh: false,
         latency: Duration::ZERO,
         calls: 5_000,
         judged: false,
@@ -84,19 +97,23 @@ fn measure(case: &Case) -> (f64, f64) {
     let (one, other) = (client(), client());
     let blocking = per_call(case.calls, |calls| {
         for _ in 0..calls {
-            one.text().generate("Hi").send().unwrap();
+            let call = one.text().generate("Hi");
+            let call = if case.fresh { call.fresh() } else { call };
+            call.send().unwrap();
         }
     });
     let inside = per_call(case.calls, |calls| {
-        let client = other.client().clone();
+        let (client, fresh) = (other.client().clone(), case.fresh);
         let calls = async move {
             for _ in 0..calls {
-                client.text().generate("Hi").await.unwrap();
+                let call = client.text().generate("Hi");
+                let call = if fresh { call.fresh() } else { call };
+                call.await.unwrap();
             }
         };
         other.block_on(calls).unwrap();
     });
-    assert_eq!(sandbox.count() > 2, !case.cache);
+    assert_eq!(sandbox.count() > 2, case.fresh || !case.cache);
     (blocking, inside)
 }
 

@@ -1,6 +1,6 @@
 //! The client without async, on plain threads and inside runtimes.
 
-use std::thread;
+use std::{sync::mpsc, thread};
 
 use blossom::{
     Blossom, ErrorKind, Quality, blocking,
@@ -45,6 +45,35 @@ fn every_operation_works_without_a_runtime() {
     assert!(speech.bytes().starts_with(b"RIFF"));
     assert!(!client.models().send().unwrap().is_empty());
     assert_eq!(sandbox.requests()[0].parsed()["seed"], 7);
+}
+
+#[test]
+fn a_hit_needs_no_other_thread() {
+    let (sandbox, client) = pair();
+    let ask = client.text().generate("Hi");
+    ask.clone().send().unwrap();
+    ask.clone().stream().unwrap().finish().unwrap();
+    // The one thread that makes calls does something else.
+    let (busy, is_busy) = mpsc::channel();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let occupied = thread::spawn(move || {
+        client.block_on(async move {
+            busy.send(()).unwrap();
+            goes_on.recv().unwrap_err();
+        })
+    });
+    is_busy.recv().unwrap();
+
+    let hit = ask.clone().send().unwrap();
+    let mut streamed = ask.stream().unwrap();
+    let deltas: Vec<_> = streamed.by_ref().collect::<Result<_, _>>().unwrap();
+
+    assert!(!hit.content().is_empty() && !deltas.is_empty());
+    assert!(!streamed.finish().unwrap().content().is_empty());
+    // A stream has an answer of its own.
+    assert_eq!(sandbox.count(), 2);
+    drop(go_on);
+    occupied.join().unwrap().unwrap();
 }
 
 #[test]
