@@ -1,7 +1,12 @@
 //! The few members of a chunk or a reply that matter here, read tolerantly.
 
+use std::fmt;
+
 use memchr::memmem;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -25,7 +30,7 @@ pub(super) fn may_hold(json: &[u8], name: &[u8]) -> bool {
 #[derive(Deserialize)]
 pub(super) struct Seen<'a> {
     #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
+    choices: Option<Choices<'a>>,
     #[serde(default, deserialize_with = "wire_usage")]
     usage: Option<WireUsage>,
     #[serde(borrow, default)]
@@ -40,6 +45,46 @@ pub(super) struct Seen<'a> {
     role: Option<IgnoredAny>,
     #[serde(default)]
     object: Option<IgnoredAny>,
+}
+
+/// Nearly always one, which then takes no allocation.
+#[derive(Default)]
+struct Choices<'a> {
+    first: Option<Choice<'a>>,
+    others: Vec<Choice<'a>>,
+}
+
+impl<'a> Choices<'a> {
+    fn iter(&self) -> impl Iterator<Item = &Choice<'a>> {
+        self.first.iter().chain(&self.others)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Choices<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of choices")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Choices<'de>, A::Error> {
+                let mut choices = Choices {
+                    first: list.next_element()?,
+                    others: Vec::new(),
+                };
+                while let Some(other) = list.next_element()? {
+                    choices.others.push(other);
+                }
+                Ok(choices)
+            }
+        }
+
+        deserializer.deserialize_seq(List)
+    }
 }
 
 #[derive(Deserialize)]
@@ -81,7 +126,7 @@ impl Seen<'_> {
         if let Some(error) = self.error {
             record.failure = Some(message(error));
         }
-        let Some(choice) = self.choices.iter().flatten().next() else {
+        let Some(choice) = self.first_choice() else {
             return;
         };
         if let Some(error) = choice.error {
@@ -94,7 +139,7 @@ impl Seen<'_> {
 
     /// Whether it holds part of the answer.
     pub(super) fn is_answer(&self) -> bool {
-        let Some(choice) = self.choices.iter().flatten().next() else {
+        let Some(choice) = self.first_choice() else {
             return false;
         };
         match (&choice.delta, choice.message) {
@@ -109,7 +154,7 @@ impl Seen<'_> {
 
     /// Gives each text that it adds to the answer.
     pub(super) fn produced(&self, mut take: impl FnMut(&str)) {
-        let choices = self.choices.iter().flatten();
+        let choices = self.choices.iter().flat_map(Choices::iter);
         for delta in choices.filter_map(|choice| choice.delta.as_ref()) {
             let texts = [delta.reasoning_content.some(), delta.content.some()];
             texts.into_iter().flatten().for_each(&mut take);
@@ -128,10 +173,12 @@ impl Seen<'_> {
         self.data.is_some() || self.role.is_some() || self.object.is_some()
     }
 
+    fn first_choice(&self) -> Option<&Choice<'_>> {
+        self.choices.as_ref()?.first.as_ref()
+    }
+
     fn has_message(&self) -> bool {
-        let mut choices = self.choices.iter().flatten();
-        choices
-            .next()
+        self.first_choice()
             .is_some_and(|choice| choice.delta.is_some() || choice.message.is_some())
     }
 }
