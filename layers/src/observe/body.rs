@@ -121,14 +121,12 @@ impl<W: Watch> Guard for Watching<W> {
 
     fn end(mut self, end: End) {
         let ended = self.started.elapsed();
-        let deferred = self.outcome.update(|record| {
+        let watch = self.watch.as_mut();
+        self.outcome.update_and_defer(|record| {
             record.timing.end = Some(ended);
             record.complete = end == End::Complete;
             record.end = Some(end);
-            self.watch.as_mut().and_then(|watch| watch.end(end, record))
+            watch.and_then(|watch| watch.end(end, record))
         });
-        if let Some(deferred) = deferred {
-            self.outcome.defer(deferred);
-        }
     }
 }

@@ -98,6 +98,16 @@ impl Outcome {
         lock(&self.state).deferred = Some(deferred);
     }
 
+    /// Both at once, where work is left.
+    #[cfg(feature = "observe")]
+    pub(crate) fn update_and_defer(&self, update: impl FnOnce(&mut Record) -> Option<Deferred>) {
+        let mut state = lock(&self.state);
+        let deferred = update(state.record());
+        if deferred.is_some() {
+            state.deferred = deferred;
+        }
+    }
+
     /// Whether work was left that [`read`](Self::read) would do.
     ///
     /// ```
