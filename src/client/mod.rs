@@ -36,6 +36,7 @@ mod partial;
 mod request_id;
 mod service;
 mod settings;
+mod started;
 mod stored;
 mod stream;
 #[cfg(test)]
@@ -83,7 +84,7 @@ pub use self::{
     cache::ClientCache,
     warm::{Warm, WarmInput, WarmOptions, Warmed, Warming},
 };
-pub(crate) use self::{live::Live, service::Stack};
+pub(crate) use self::{live::Live, service::Stack, started::Started};
 use crate::{
     Builder, Endpoint, Result,
     builder::{FromService, Settings},

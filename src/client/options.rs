@@ -67,12 +67,21 @@ impl Options {
 
     /// The request as it is sent.
     pub(super) fn finish(
+        self,
+        encoded: std::result::Result<Request<Bytes>, Invalid>,
+    ) -> Result<Request<ReqBody>> {
+        self.finish_as(encoded, ReqBody::full)
+    }
+
+    /// The same with a body that is made of the bytes so.
+    pub(super) fn finish_as(
         mut self,
         encoded: std::result::Result<Request<Bytes>, Invalid>,
+        body: fn(Bytes) -> ReqBody,
     ) -> Result<Request<ReqBody>> {
         let mut request = encoded
             .map_err(|invalid| failure::invalid(&invalid))?
-            .map(ReqBody::full);
+            .map(body);
         if let Some(illegal) = self.illegal {
             return Err(
                 Error::new(ErrorKind::InvalidRequest, illegal).with_suggestion(

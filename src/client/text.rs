@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 
 use bytes::Bytes;
-use http::response::Parts;
+use http::{Request, response::Parts};
 
 use super::{
     Blossom, Models, Partial, Text, TextStream,
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Result,
     batch::Prepared,
+    layers::body::ReqBody,
     protocol::{
         AudioOutput, ChatAudio, ChatReply, ChatRequest, Failure, Message, Modality,
         ReasoningEffort, ResponseFormat, Safety, SearchContext, Stop, TextRequest, Tool,
@@ -259,24 +260,30 @@ impl Chat {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn stream(self) -> StreamCall {
-        let request = self.options.finish(
-            self.request
-                .stream(true)
-                .encode(&self.client.settings().endpoint),
-        );
-        StreamCall(self.client.exchange(request, OpenStream))
+    pub fn stream(mut self) -> StreamCall {
+        self.request = self.request.stream(true);
+        let (client, request) = self.finish();
+        StreamCall(client.exchange(request, OpenStream))
     }
 }
 
 impl Chat {
     /// The call as one of a batch.
     pub(crate) fn into_prepared(self) -> Prepared<Text> {
-        let request = self
-            .options
-            .finish(self.request.encode(&self.client.settings().endpoint));
-        let client = self.client;
+        let (client, request) = self.finish();
         Prepared::of_request(request, move |request| client.exchange(request, DecodeText))
+    }
+
+    /// The client, and the request as it is sent.
+    fn finish(self) -> (Blossom, Result<Request<ReqBody>>) {
+        let encoded = self.request.encode(&self.client.settings().endpoint);
+        // What is written so need not be read again to be known.
+        let body = if self.request.is_canonical() {
+            ReqBody::canonical_json
+        } else {
+            ReqBody::full
+        };
+        (self.client, self.options.finish_as(encoded, body))
     }
 }
 
@@ -285,10 +292,8 @@ impl IntoFuture for Chat {
     type IntoFuture = TextCall;
 
     fn into_future(self) -> TextCall {
-        let request = self
-            .options
-            .finish(self.request.encode(&self.client.settings().endpoint));
-        TextCall(self.client.exchange(request, DecodeText))
+        let (client, request) = self.finish();
+        TextCall(client.exchange(request, DecodeText))
     }
 }
 

@@ -23,6 +23,10 @@
 //! | decompression (feature) | inside all that reads bodies |
 //! | credentials | innermost: nobody further out ever holds the key |
 //! | transport | connections |
+//!
+//! Where neither a limit on tokens nor prices nor quotas that heed replies are set, the layers for them are
+//! not there at all. Inside `retry` stands one reference count, `shared`: all within is cloned once for
+//! each attempt.
 
 mod maybe;
 mod shared;

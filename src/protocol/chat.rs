@@ -1,6 +1,5 @@
 use bytes::Bytes;
 use http::Request;
-use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
 use super::{
@@ -15,6 +14,8 @@ use super::{
     setters::setters,
     tool::{Tool, ToolChoice},
 };
+
+mod wire;
 
 /// The most tools that a request may bring.
 const MAX_TOOLS: usize = 128;
@@ -436,7 +437,7 @@ impl ChatRequest {
     /// # use blossom::protocol::*;
     /// let http = ChatRequest::new(["Hi"]).model("openai").encode(&Endpoint::v1())?;
     /// assert_eq!(http.uri(), "https://text.pollinations.ai/openai");
-    /// assert!(http.body().starts_with(br#"{"model":"openai","messages":["#));
+    /// assert!(http.body().starts_with(br#"{"messages":["#));
     /// # Ok::<_, blossom::protocol::Invalid>(())
     /// ```
     pub fn encode(&self, endpoint: &Endpoint) -> Result<Request<Bytes>, Invalid> {
@@ -490,79 +491,6 @@ const MEMBERS: [&str; 31] = [
     "token",
 ];
 
-impl Serialize for ChatRequest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        let members = &mut map;
-        entry(members, "model", self.model.as_ref())?;
-        entry(members, "messages", Some(&self.messages))?;
-        entry(members, "temperature", self.temperature)?;
-        entry(members, "top_p", self.top_p)?;
-        entry(members, "presence_penalty", self.presence_penalty)?;
-        entry(members, "frequency_penalty", self.frequency_penalty)?;
-        entry(members, "repetition_penalty", self.repetition_penalty)?;
-        entry(members, "max_tokens", self.max_tokens)?;
-        entry(members, "max_completion_tokens", self.max_completion_tokens)?;
-        entry(members, "seed", self.seed)?;
-        entry(members, "stop", self.stop.as_ref())?;
-        entry(members, "response_format", self.response_format.as_ref())?;
-        let tools = (!self.tools.is_empty()).then_some(&self.tools);
-        entry(members, "tools", tools)?;
-        entry(members, "tool_choice", self.tool_choice.as_ref())?;
-        entry(members, "parallel_tool_calls", self.parallel_tool_calls)?;
-        let modalities = (!self.modalities.is_empty()).then_some(&self.modalities);
-        entry(members, "modalities", modalities)?;
-        entry(members, "audio", self.audio.as_ref())?;
-        entry(members, "voice", self.voice.as_ref())?;
-        entry(members, "reasoning_effort", self.reasoning_effort)?;
-        entry(members, "logprobs", self.logprobs)?;
-        entry(members, "top_logprobs", self.top_logprobs)?;
-        let logit_bias = (!self.logit_bias.is_empty()).then_some(&self.logit_bias);
-        entry(members, "logit_bias", logit_bias)?;
-        entry(members, "user", self.user.as_ref())?;
-        entry(members, "referrer", self.referrer.as_ref())?;
-        let search = self
-            .search_context
-            .map(|search_context_size| SearchOptions {
-                search_context_size,
-            });
-        entry(members, "web_search_options", search)?;
-        entry(
-            members,
-            "safe",
-            (!self.safe.is_empty()).then_some(self.safe),
-        )?;
-        entry(members, "private", self.private.then_some(true))?;
-        entry(members, "stream", self.stream.then_some(true))?;
-        let include_usage = self.include_usage.unwrap_or(true);
-        let options = self.stream.then_some(StreamOptions { include_usage });
-        entry(members, "stream_options", options)?;
-        for (name, value) in &self.extra {
-            entry(members, name, Some(value))?;
-        }
-        map.end()
-    }
-}
-
-/// What is not set is not sent.
-fn entry<M: SerializeMap>(
-    map: &mut M,
-    name: &str,
-    value: Option<impl Serialize>,
-) -> Result<(), M::Error> {
-    value.map_or(Ok(()), |value| map.serialize_entry(name, &value))
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
-
-#[derive(Serialize)]
-struct SearchOptions {
-    search_context_size: SearchContext,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -579,7 +507,7 @@ mod tests {
     fn what_is_not_set_is_not_sent() {
         let body = request().encode(&Endpoint::default()).unwrap().into_body();
 
-        assert_eq!(body, r#"{"messages":[{"role":"user","content":"Hi"}]}"#);
+        assert_eq!(body, r#"{"messages":[{"content":"Hi","role":"user"}]}"#);
     }
 
     #[test]

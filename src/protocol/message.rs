@@ -43,17 +43,18 @@ pub enum Role {
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    role: Role,
+    // By name, as the canonical form of JSON has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cache_control: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content: Option<Content>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<ToolCall>,
+    role: Role,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cache_control: Option<Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
 }
 
 /// What a message holds: one text, or parts.
@@ -65,6 +66,13 @@ enum Content {
 }
 
 impl Message {
+    /// Whether it holds nothing but text, and nothing that others have made.
+    pub(super) fn is_plain(&self) -> bool {
+        !matches!(self.content, Some(Content::Parts(_)))
+            && self.cache_control.is_none()
+            && self.tool_calls.is_empty()
+    }
+
     /// Instructions that stand above the conversation.
     ///
     /// ```
@@ -380,10 +388,10 @@ mod tests {
     #[test]
     fn messages_have_their_wire_form_and_read_it_back() {
         let cases = [
-            (Message::user("a"), r#"{"role":"user","content":"a"}"#),
+            (Message::user("a"), r#"{"content":"a","role":"user"}"#),
             (
                 Message::user("a").part(Part::image_url("https://x/y.png")),
-                r#"{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}"#,
+                r#"{"content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"https://x/y.png"}}],"role":"user"}"#,
             ),
             (
                 Message::assistant("").tool_calls([ToolCall::new("1", "f", "{}")]),
@@ -391,11 +399,11 @@ mod tests {
             ),
             (
                 Message::tool("1", "42"),
-                r#"{"role":"tool","content":"42","tool_call_id":"1"}"#,
+                r#"{"content":"42","role":"tool","tool_call_id":"1"}"#,
             ),
             (
                 Message::system("s").cache_prefix(),
-                r#"{"role":"system","content":"s","cache_control":{"type":"ephemeral"}}"#,
+                r#"{"cache_control":{"type":"ephemeral"},"content":"s","role":"system"}"#,
             ),
         ];
         for (message, text) in cases {
@@ -407,7 +415,7 @@ mod tests {
 
     #[test]
     fn parts_of_an_unknown_type_are_kept() {
-        let text = r#"{"role":"user","content":[{"type":"hologram","x":[1,{"y":null}]}]}"#;
+        let text = r#"{"content":[{"type":"hologram","x":[1,{"y":null}]}],"role":"user"}"#;
         assert_eq!(json(&serde_json::from_str(text).unwrap()), text);
     }
 

@@ -78,6 +78,27 @@ async fn an_equal_call_is_a_hit_whole_or_streamed_and_costs_no_call() {
 }
 
 #[tokio::test]
+async fn a_chat_that_was_written_elsewhere_has_the_answer_of_the_clients_own() {
+    let (sandbox, client) = pair();
+    let own = client.text().chat([Message::user("Hi\u{1f} \"you\"")]);
+    let own = own.model("openai").temperature(1.0).top_p(0.25);
+    own.clone().await.unwrap();
+    let elsewhere = r#"{ "model": "openai", "temperature": 1e0, "top_p": 0.250,
+        "messages": [{"role": "user", "content": "\u0048i\u001F \"you\""}] }"#;
+    let path = sandbox.requests()[0].path().to_owned();
+    let request = Request::post(format!("{}{path}", sandbox.base_url()))
+        .header("content-type", "application/json")
+        .header("accept", "application/json")
+        .body(Body::from(elsewhere))
+        .unwrap();
+
+    let reply = client.clone().oneshot(request).await.unwrap();
+
+    assert_eq!(reply.extensions().get(), Some(&Hit));
+    assert_eq!(own.await.unwrap().cache_status(), Some(Hit));
+}
+
+#[tokio::test]
 async fn pictures_and_speech_are_kept_and_lists_are_not() {
     let (sandbox, client) = pair();
     for expected in [Miss, Hit] {

@@ -45,6 +45,23 @@ pub trait Known: Sized {
     /// assert!(ReqBody::stream(Full::from("hello")).try_clone().is_none());
     /// ```
     fn try_clone(&self) -> Option<Self>;
+
+    /// Whether whoever wrote the body says that it is JSON in canonical form, as
+    /// `cache::key::canonical_json` writes it. A key policy then takes the
+    /// bytes as they are, which saves reading them as JSON: the key is the same as without.
+    ///
+    /// Default: no. A body of which it is said wrongly gets a key of its own, and is not found again:
+    /// never another's.
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Known, ReqBody};
+    /// let text = r#"{"model":"small"}"#;
+    /// assert!(ReqBody::canonical_json(text.into()).is_canonical_json());
+    /// assert!(!ReqBody::from(text).is_canonical_json());
+    /// ```
+    fn is_canonical_json(&self) -> bool {
+        false
+    }
 }
 
 /// A request body: empty, whole in memory, or a stream.
@@ -62,7 +79,11 @@ pub struct ReqBody(Kind);
 
 enum Kind {
     // Empty once it has been read, with the `bool` set.
-    Full { bytes: Bytes, read: bool },
+    Full {
+        bytes: Bytes,
+        read: bool,
+        canonical: bool,
+    },
     Stream(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
 }
 
@@ -94,10 +115,7 @@ impl ReqBody {
     /// ```
     #[must_use]
     pub const fn empty() -> Self {
-        Self(Kind::Full {
-            bytes: Bytes::new(),
-            read: false,
-        })
+        Self::full(Bytes::new())
     }
 
     /// A body of all of `bytes`.
@@ -110,7 +128,28 @@ impl ReqBody {
     /// ```
     #[must_use]
     pub const fn full(bytes: Bytes) -> Self {
-        Self(Kind::Full { bytes, read: false })
+        Self(Kind::Full {
+            bytes,
+            read: false,
+            canonical: false,
+        })
+    }
+
+    /// A body of all of `bytes`, which are JSON in canonical form: see
+    /// [`is_canonical_json`](Known::is_canonical_json).
+    ///
+    /// ```
+    /// # use blossom_layers::body::{Known, ReqBody};
+    /// let body = ReqBody::canonical_json(r#"{"messages":[],"model":"small"}"#.into());
+    /// assert!(body.try_clone().is_some_and(|clone| clone.is_canonical_json()));
+    /// ```
+    #[must_use]
+    pub const fn canonical_json(bytes: Bytes) -> Self {
+        Self(Kind::Full {
+            bytes,
+            read: false,
+            canonical: true,
+        })
     }
 
     /// A body that is read from `body` as it is sent, and can be sent only once.
@@ -134,13 +173,30 @@ impl ReqBody {
 impl Known for ReqBody {
     fn bytes(&self) -> Option<&Bytes> {
         match &self.0 {
-            Kind::Full { bytes, read: false } => Some(bytes),
+            Kind::Full {
+                bytes, read: false, ..
+            } => Some(bytes),
             Kind::Full { .. } | Kind::Stream(_) => None,
         }
     }
 
     fn try_clone(&self) -> Option<Self> {
-        self.bytes().cloned().map(Self::full)
+        let bytes = self.bytes()?.clone();
+        Some(if self.is_canonical_json() {
+            Self::canonical_json(bytes)
+        } else {
+            Self::full(bytes)
+        })
+    }
+
+    fn is_canonical_json(&self) -> bool {
+        matches!(
+            self.0,
+            Kind::Full {
+                canonical: true,
+                ..
+            }
+        )
     }
 }
 
@@ -153,7 +209,7 @@ impl Body for ReqBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.get_mut().0 {
-            Kind::Full { bytes, read } => {
+            Kind::Full { bytes, read, .. } => {
                 *read = true;
                 let all = std::mem::take(bytes);
                 Poll::Ready((!all.is_empty()).then(|| Ok(Frame::data(all))))

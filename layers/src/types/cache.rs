@@ -123,47 +123,6 @@ impl fmt::Debug for CacheKey {
     }
 }
 
-/// Says that the body of a request is JSON in canonical form; placed in the extensions of the request
-/// by whoever wrote the body.
-///
-/// A key policy then takes the bytes as they are, which saves reading them as JSON. The key is the
-/// same as without. A body that is not in canonical form, as `cache::key::canonical_json` writes it,
-/// gets a key of its own by mistake, and is not found again: never another's.
-///
-/// ```
-/// use blossom_layers::{
-///     body::ReqBody,
-///     cache::key::CanonicalKey,
-///     types::{CanonicalBody, KeyPolicy as _},
-/// };
-/// use http::Request;
-///
-/// // Written by who has just written the body.
-/// let mut request = Request::new(ReqBody::from(r#"{"model":"small"}"#));
-/// let key = CanonicalKey::new().key(&request);
-/// request.extensions_mut().insert(CanonicalBody::new());
-/// assert_eq!(CanonicalKey::new().key(&request), key);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub struct CanonicalBody;
-
-impl CanonicalBody {
-    /// The mark.
-    ///
-    /// ```
-    /// use blossom_layers::types::CanonicalBody;
-    ///
-    /// let mut request = http::Request::new(r#"{"model":"small"}"#);
-    /// let before = request.extensions_mut().insert(CanonicalBody::new());
-    /// assert_eq!(before, None);
-    /// ```
-    #[must_use]
-    pub const fn new() -> Self {
-        Self
-    }
-}
-
 /// Where a reply came from; a cache places it in the extensions of the response.
 ///
 /// The meanings follow the `Cache-Status` header field ([RFC 9211]).

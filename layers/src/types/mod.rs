@@ -11,7 +11,6 @@
 //! | [`Attempt`] | request, response | which try this is |
 //! | [`Attempts`] | request | how many tries there were, for who gives up on them |
 //! | [`CacheOptions`] | request | what the caller wants of a cache |
-//! | [`CanonicalBody`] | request | that its body is JSON in canonical form |
 //! | [`TokenEstimate`] | request | how many tokens we expect |
 //! | [`Held`] | request | whether it is held back in a queue further in |
 //! | [`Outcome`] | response | what became of the reply, known when its body ends |
@@ -75,7 +74,7 @@ pub(crate) use self::describe::{quietly, word};
 pub use self::digest::ScopeDigest;
 pub use self::{
     attempt::{Attempt, Attempts},
-    cache::{CacheKey, CacheStatus, CanonicalBody, KeyPolicy},
+    cache::{CacheKey, CacheStatus, KeyPolicy},
     cache_options::CacheOptions,
     classify::{ByStatus, Class, Classify, Reply},
     deadline::{Deadline, SharedDeadline},

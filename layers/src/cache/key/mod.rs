@@ -78,7 +78,7 @@ const VALUE: &[u8; 32] = b"blossom-layers key of some value";
 /// The canonical form of a JSON text, or `None` if it has none.
 ///
 /// What [`CanonicalKey`] hashes, for those who write bodies and say so with
-/// [`CanonicalBody`](crate::types::CanonicalBody).
+/// [`ReqBody::canonical_json`](crate::body::ReqBody::canonical_json).
 ///
 /// ```
 /// use blossom_layers::cache::key::canonical_json;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     body::Known,
-    types::{CacheKey, CanonicalBody, KeyPolicy},
+    types::{CacheKey, KeyPolicy},
 };
 
 /// Identifies a request by all of it, in canonical form.
@@ -224,7 +224,7 @@ impl<A> CanonicalKey<A> {
         self
     }
 
-    fn compute<B>(
+    fn compute<B: Known>(
         &self,
         request: &Request<B>,
         body: &Bytes,
@@ -243,8 +243,7 @@ impl<A> CanonicalKey<A> {
         text.reserve(raw.len() + body.len() + 64);
         request::append_canonical(request, &self.headers, &self.ignored, (raw, pairs), text);
         text.push(form as u8);
-        let written = request.extensions().get::<CanonicalBody>().is_some();
-        if form == Form::Raw || written || body.is_empty() {
+        if form == Form::Raw || request.body().is_canonical_json() || body.is_empty() {
             if !wanted(body) {
                 return None;
             }
@@ -264,7 +263,7 @@ impl<A> CanonicalKey<A> {
     ///
     /// For a policy of your own over this one, for which some bodies have no key. Asked about are
     /// bodies that have a member which is [watched](Self::watching) for, and those that are not read:
-    /// what is no JSON, or is [said to be canonical](CanonicalBody). A request that comes again, the
+    /// what is no JSON, or is [said to be canonical](Known::is_canonical_json). A request that comes again, the
     /// same in each byte, need not be asked about again: decide by the body alone.
     ///
     /// ```
