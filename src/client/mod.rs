@@ -36,7 +36,6 @@ mod partial;
 mod request_id;
 mod service;
 mod settings;
-mod started;
 mod stored;
 mod stream;
 #[cfg(test)]
@@ -84,7 +83,7 @@ pub use self::{
     cache::ClientCache,
     warm::{Warm, WarmInput, WarmOptions, Warmed, Warming},
 };
-pub(crate) use self::{live::Live, service::Stack, started::Started};
+pub(crate) use self::{live::Live, service::Stack};
 use crate::{
     Builder, Endpoint, Result,
     builder::{FromService, Settings},

@@ -2,19 +2,19 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, ready},
     pin::Pin,
     sync::Arc,
-    task::{self, Context, Poll},
+    task::{self, Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tower::util::Oneshot;
 use tower_service::Service;
 
-use super::Started;
 use crate::layers::{BoxError, body::ReqBody};
 
 /// A stack of any type, boxed once. Cloning it costs a reference count.
@@ -57,9 +57,18 @@ where
     R::Error: Into<BoxError>,
 {
     fn call_clone(&self, request: Request<ReqBody>) -> Boxed {
-        Box::pin(Erase {
-            inner: Started::new(self.clone(), request),
-        })
+        let mut service = self.clone();
+        // Nearly always it is ready: then the request need not be stored beside the service first.
+        // If not, it is asked again with a waker that is heard.
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Box::pin(Erase {
+                inner: service.call(request),
+            }),
+            Poll::Ready(Err(error)) => Box::pin(ready(Err(error.into()))),
+            Poll::Pending => Box::pin(Erase {
+                inner: Oneshot::new(service, request),
+            }),
+        }
     }
 }
 
@@ -70,9 +79,10 @@ pin_project! {
     }
 }
 
-impl<F, R> Future for Erase<F>
+impl<F, R, E> Future for Erase<F>
 where
-    F: Future<Output = Result<Response<R>, BoxError>>,
+    F: Future<Output = Result<Response<R>, E>>,
+    E: Into<BoxError>,
     R: Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
@@ -85,7 +95,7 @@ where
                 let (head, body) = response.into_parts();
                 Poll::Ready(Ok(Response::from_parts(head, ResponseBody::new(body))))
             }
-            Err(error) => Poll::Ready(Err(error)),
+            Err(error) => Poll::Ready(Err(error.into())),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use http::Request;
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use crate::layers::{
     body::Known,
@@ -23,10 +23,17 @@ use crate::layers::{
 /// assert_eq!(ByModel::new().partition(&chat).unwrap().as_str(), "a.example openai");
 /// # Ok::<_, http::Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ByModel {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     // Most calls ask for the same as the one before, and need no key of their own.
-    last: Arc<Mutex<PartitionKey>>,
+    last: Mutex<PartitionKey>,
+    // Of the member's name. Made once: that takes as long as to search a short body.
+    name: Finder<'static>,
 }
 
 impl ByModel {
@@ -43,12 +50,27 @@ impl ByModel {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            shared: Arc::new(Shared {
+                last: Mutex::default(),
+                name: Finder::new(NAME),
+            }),
+        }
+    }
+
+    fn in_body<'a>(&self, json: &'a [u8]) -> Option<&'a str> {
+        // Many clients name it first.
+        let first = || model_at(json, 1);
+        let found = || {
+            let mut places = self.shared.name.find_iter(json);
+            places.find_map(|at| model_at(json, at))
+        };
+        first().or_else(found)
     }
 
     fn key(&self, authority: &str, model: Option<&str>) -> PartitionKey {
         // Who would have to wait makes one.
-        let Ok(mut last) = self.last.try_lock() else {
+        let Ok(mut last) = self.shared.last.try_lock() else {
             return new_key(authority, model);
         };
         if !is_key(last.as_str(), authority, model) {
@@ -58,12 +80,18 @@ impl ByModel {
     }
 }
 
+impl Default for ByModel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<B: Known> Partition<B> for ByModel {
     fn partition(&self, request: &Request<B>) -> Option<PartitionKey> {
         let uri = request.uri();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let query = || uri.query().and_then(in_query);
-        let model = request.body().bytes().and_then(|body| in_body(body));
+        let model = request.body().bytes().and_then(|body| self.in_body(body));
         Some(self.key(authority, model.or_else(query)))
     }
 }
@@ -90,12 +118,6 @@ fn in_query(query: &str) -> Option<&str> {
     pairs
         .find_map(|pair| pair.strip_prefix("model="))
         .filter(|model| fits(model))
-}
-
-fn in_body(json: &[u8]) -> Option<&str> {
-    // Most clients name it first.
-    let first = || model_at(json, 1);
-    first().or_else(|| memmem::find_iter(json, NAME).find_map(|at| model_at(json, at)))
 }
 
 /// The model of the member that begins at `at`, if it is one.

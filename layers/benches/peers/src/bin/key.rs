@@ -12,7 +12,7 @@ use std::{hint::black_box, process::ExitCode};
 use blossom_layers::{
     body::ReqBody,
     cache::key::{CanonicalKey, canonical_json},
-    types::{CanonicalBody, KeyPolicy},
+    types::KeyPolicy,
 };
 use http::{
     Request,
@@ -102,8 +102,8 @@ fn contest(kibibytes: usize, limit: f64, report: &mut Report) {
     let fresh = CanonicalKey::new().memo_bytes(0);
     let policy = CanonicalKey::new();
     let plain = request(&body);
-    let mut said = request(&canonical_json(&body).unwrap_or_default());
-    said.extensions_mut().insert(CanonicalBody::new());
+    let canonical = canonical_json(&body).unwrap_or_default();
+    let said = request(&canonical).map(|_| ReqBody::canonical_json(canonical.into()));
     assert_eq!(fresh.key(&plain), fresh.key(&said), "said to be canonical");
     assert_eq!(
         fresh.key(&plain),
