@@ -6,7 +6,7 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use super::lenient::{Count, as_absent};
+use super::lenient::{Count, Text, as_absent};
 use crate::layers::types::Usage;
 
 /// Usage as it stands in a reply, read in one pass and tolerantly: what has another shape is zero.
@@ -36,23 +36,6 @@ pub(crate) fn wire_usage<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(UsageVisitor)
 }
 
-/// The names of members, here and in the details. One that is named twice counts as it is named last.
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Member {
-    PromptTokens,
-    CompletionTokens,
-    TotalTokens,
-    PromptTokensDetails,
-    CompletionTokensDetails,
-    CachedInputTokens,
-    CacheReadInputTokens,
-    CachedTokens,
-    ReasoningTokens,
-    #[serde(other)]
-    Other,
-}
-
 struct UsageVisitor;
 
 impl<'de> Visitor<'de> for UsageVisitor {
@@ -64,23 +47,23 @@ impl<'de> Visitor<'de> for UsageVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut usage = WireUsage::default();
-        while let Some(member) = members.next_key()? {
-            let count = match member {
-                Member::PromptTokens => &mut usage.prompt_tokens,
-                Member::CompletionTokens => &mut usage.completion_tokens,
-                Member::TotalTokens => &mut usage.total_tokens,
-                Member::CachedInputTokens => &mut usage.cached_input_tokens,
-                Member::CacheReadInputTokens => &mut usage.cache_read_input_tokens,
-                Member::ReasoningTokens => &mut usage.reasoning_tokens,
-                Member::PromptTokensDetails => {
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            let count = match &*name.0 {
+                "prompt_tokens" => &mut usage.prompt_tokens,
+                "completion_tokens" => &mut usage.completion_tokens,
+                "total_tokens" => &mut usage.total_tokens,
+                "cached_input_tokens" => &mut usage.cached_input_tokens,
+                "cache_read_input_tokens" => &mut usage.cache_read_input_tokens,
+                "reasoning_tokens" => &mut usage.reasoning_tokens,
+                "prompt_tokens_details" => {
                     usage.prompt_tokens_details = members.next_value()?;
                     continue;
                 }
-                Member::CompletionTokensDetails => {
+                "completion_tokens_details" => {
                     usage.completion_tokens_details = members.next_value()?;
                     continue;
                 }
-                Member::CachedTokens | Member::Other => {
+                _ => {
                     let IgnoredAny = members.next_value()?;
                     continue;
                 }
@@ -110,10 +93,10 @@ impl<'de> Visitor<'de> for DetailsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Details, A::Error> {
         let mut details = Details::default();
-        while let Some(member) = members.next_key()? {
-            match member {
-                Member::CachedTokens => details.cached_tokens = members.next_value()?,
-                Member::ReasoningTokens => details.reasoning_tokens = members.next_value()?,
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            match &*name.0 {
+                "cached_tokens" => details.cached_tokens = members.next_value()?,
+                "reasoning_tokens" => details.reasoning_tokens = members.next_value()?,
                 _ => {
                     let IgnoredAny = members.next_value()?;
                 }
