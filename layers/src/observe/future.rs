@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::ResponseBody;
-use crate::types::{Observe, Outcome, Record};
+use crate::types::{Observe, Outcome};
 
 pin_project! {
     /// Response future of [`Observe`](super::Observe).
@@ -72,10 +72,14 @@ where
         let this = self.project();
         let (mut head, body) = ready!(this.response.poll(cx))?.into_parts();
 
-        let mut record = Record::default();
-        record.timing.sent = Some(this.started.into_std());
-        record.timing.head = Some(this.started.elapsed());
-        let outcome = Outcome::from(record);
+        let outcome = Outcome::new();
+        let arrived = this.started.elapsed();
+        let sent = this.started.into_std();
+        // Not made of a record: that would be moved.
+        outcome.update(|record| {
+            record.timing.sent = Some(sent);
+            record.timing.head = Some(arrived);
+        });
         let watch = this.policy.observe(&head);
         head.extensions.insert(outcome.clone());
         let body = ResponseBody::new(body, watch, outcome, *this.started);
