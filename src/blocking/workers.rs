@@ -64,17 +64,13 @@ impl Workers {
                     .poll(&mut Context::from_waker(Waker::noop()))
             }))
         };
-        match begun {
-            Ok(Poll::Ready(output)) => {
-                self.release(future);
-                Ok(output)
-            }
-            Ok(Poll::Pending) => self.wait(future),
-            Err(_) => {
-                self.release(future);
-                Err(panicked())
-            }
-        }
+        let ended = match begun {
+            Ok(Poll::Pending) => return self.wait(future),
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(_) => Err(panicked()),
+        };
+        self.release(future);
+        ended
     }
 
     /// Makes `future` a task of the workers, and parks until it is done.

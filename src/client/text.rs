@@ -172,24 +172,24 @@ impl Generate {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn stream(self) -> StreamCall {
-        let request = self.options.finish(
-            self.request
-                .stream(true)
-                .encode(&self.client.settings().endpoint),
-        );
-        StreamCall(self.client.exchange(request, OpenStream))
+    pub fn stream(mut self) -> StreamCall {
+        self.request = self.request.stream(true);
+        let (client, request) = self.finish();
+        StreamCall(client.exchange(request, OpenStream))
     }
 }
 
 impl Generate {
     /// The call as one of a batch.
     pub(crate) fn into_prepared(self) -> Prepared<Text> {
-        let request = self
-            .options
-            .finish(self.request.encode(&self.client.settings().endpoint));
-        let client = self.client;
+        let (client, request) = self.finish();
         Prepared::of_request(request, move |request| client.exchange(request, DecodeText))
+    }
+
+    /// The client, and the request as it is sent.
+    fn finish(self) -> (Blossom, Result<Request<ReqBody>>) {
+        let encoded = self.request.encode(&self.client.settings().endpoint);
+        (self.client, self.options.finish(encoded))
     }
 }
 
@@ -198,10 +198,8 @@ impl IntoFuture for Generate {
     type IntoFuture = TextCall;
 
     fn into_future(self) -> TextCall {
-        let request = self
-            .options
-            .finish(self.request.encode(&self.client.settings().endpoint));
-        TextCall(self.client.exchange(request, DecodeText))
+        let (client, request) = self.finish();
+        TextCall(client.exchange(request, DecodeText))
     }
 }
 

@@ -35,9 +35,6 @@ pub(crate) fn media_type(headers: &HeaderMap) -> &str {
 
 /// Whether the reply says that it must not be kept.
 pub(crate) fn no_store(headers: &HeaderMap) -> bool {
-    if value(headers, &CACHE_CONTROL).is_none() {
-        return false;
-    }
     headers
         .get_all(CACHE_CONTROL)
         .iter()

@@ -48,7 +48,6 @@ pub(super) struct Seen<'a> {
 }
 
 /// Nearly always one, which then takes no allocation.
-#[derive(Default)]
 struct Choices<'a> {
     first: Option<Choice<'a>>,
     others: Vec<Choice<'a>>,
