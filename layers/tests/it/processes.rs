@@ -186,12 +186,13 @@ async fn c5_a_directory_of_somebody_else_is_refused() {
     assert!(refused.to_string().contains("somebody else"), "{refused}");
 }
 
-/// Puts until the tier says that something failed, looks everything up, makes room and waits until the
-/// tier works again.
+/// Leaves no room and puts, until the tier says that something failed, looks everything up, makes room
+/// and waits until the tier works again.
 #[cfg(target_os = "linux")]
-async fn fails_and_comes_back(tier: &DiskTier, make_room: impl FnOnce()) {
+async fn fails_and_comes_back(tier: &DiskTier, leave_none: impl Fn(), make_room: impl FnOnce()) {
     let mut number = 1;
     while tier.stats().failures == 0 && number < 2000 {
+        leave_none();
         tier.put(Arc::new(numbered(number)));
         tier.flush().await.ok();
         number += 1;
@@ -233,7 +234,7 @@ async fn c3_a_disk_that_is_really_full_costs_no_request_and_comes_back() {
     std::fs::write(&ballast, vec![1; 2 << 20]).unwrap();
     let tier = DiskTier::open(root.path().join("cache")).unwrap();
 
-    fails_and_comes_back(&tier, || std::fs::remove_file(&ballast).unwrap()).await;
+    fails_and_comes_back(&tier, || {}, || std::fs::remove_file(&ballast).unwrap()).await;
 
     drop(tier);
     let unmounted = Command::new("umount").arg(root.path()).status().unwrap();
@@ -249,13 +250,17 @@ async fn a_process_without_descriptors() {
         return;
     };
     let tier = DiskTier::open(path).unwrap();
-    let mut taken = Vec::new();
-    while let Ok(file) = std::fs::File::open("/dev/null") {
-        taken.push(file);
-        assert!(taken.len() < 10_000, "there is no end to them");
-    }
+    let taken = std::cell::RefCell::new(Vec::new());
+    // Each time: the writer, which looks after its files meanwhile, gives back those that it had.
+    let take_all = || {
+        while let Ok(file) = std::fs::File::open("/dev/null") {
+            let mut taken = taken.borrow_mut();
+            taken.push(file);
+            assert!(taken.len() < 10_000, "there is no end to them");
+        }
+    };
 
-    fails_and_comes_back(&tier, || drop(taken)).await;
+    fails_and_comes_back(&tier, take_all, || taken.borrow_mut().clear()).await;
     println!("\n{COMMITTED}1");
 }
 
