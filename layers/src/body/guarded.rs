@@ -299,7 +299,9 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        // While the guard is there, the end has not been seen. Not asked of what is within: of many
+        // bodies in each other each would ask all that are further in.
+        self.guard.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
