@@ -77,6 +77,20 @@ impl Shared {
     }
 }
 
+/// Up to here a head and its body are written as one piece: the kernel takes longer to look at two
+/// than it takes to copy them.
+const SMALL: usize = 2048;
+
+fn join<'a>(bufs: &[io::IoSlice<'_>], all: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    let mut len = 0;
+    for buf in bufs {
+        let end = len + buf.len();
+        all.get_mut(len..end)?.copy_from_slice(buf);
+        len = end;
+    }
+    all.get(..len)
+}
+
 /// The socket, with its [`Line`].
 #[derive(Debug)]
 pub(in crate::transport) struct Socket {
@@ -140,7 +154,12 @@ impl Write for Socket {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.shared.check()?;
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        let inner = Pin::new(&mut self.inner);
+        let mut small = [0; SMALL];
+        let written = match join(bufs, &mut small) {
+            Some(all) => inner.poll_write(cx, all),
+            None => inner.poll_write_vectored(cx, bufs),
+        };
         self.written(cx, written)
     }
 
