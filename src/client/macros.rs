@@ -49,7 +49,7 @@ macro_rules! options {
         /// # }
         /// ```
         pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
-            self.options.timeout = Some(timeout);
+            self.options.timeout(timeout);
             self
         }
 

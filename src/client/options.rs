@@ -16,47 +16,62 @@ use crate::{
     protocol::Invalid,
 };
 
+/// Most calls set none of it, and each setter moves the call: what is set is boxed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Options {
+    given: Option<Box<Given>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Given {
     headers: HeaderMap,
     illegal: Option<String>,
-    pub(super) timeout: Option<Duration>,
+    timeout: Option<Duration>,
     cache: Option<CacheOptions>,
     cache_key: Option<String>,
 }
 
 impl Options {
+    fn given(&mut self) -> &mut Given {
+        self.given.get_or_insert_default()
+    }
+
     pub(super) fn header(&mut self, name: &str, value: &str) {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             (Ok(name), Ok(value)) => {
-                self.headers.append(name, value);
+                self.given().headers.append(name, value);
             }
             // Never the value: it may be a secret.
             (Ok(name), Err(_)) => {
-                self.illegal = Some(format!("the value of header {name} has illegal characters"));
+                let given = self.given();
+                given.illegal = Some(format!("the value of header {name} has illegal characters"));
             }
             (Err(_), _) => {
-                self.illegal = Some(format!("{} is not a header name", name.escape_debug()));
+                let given = self.given();
+                given.illegal = Some(format!("{} is not a header name", name.escape_debug()));
             }
         }
     }
 
     /// Changes what the call wants of the cache.
     pub(super) fn cache(&mut self, change: impl FnOnce(CacheOptions) -> CacheOptions) {
-        self.cache = Some(change(self.cache.take().unwrap_or_default()));
+        let given = self.given();
+        given.cache = Some(change(given.cache.take().unwrap_or_default()));
+    }
+
+    pub(super) fn timeout(&mut self, timeout: Duration) {
+        self.given().timeout = Some(timeout);
     }
 
     pub(super) fn cache_key(&mut self, key: &str) {
-        self.cache_key = Some(key.to_owned());
+        self.given().cache_key = Some(key.to_owned());
     }
 
     /// How the answer is to be kept, where the call does not say it itself.
     #[cfg(feature = "cache-memory")]
     pub(super) fn keep_as(&mut self, time_to_live: Option<Duration>, tag: Option<&str>) {
-        let given = self
-            .cache
-            .as_ref()
-            .and_then(CacheOptions::given_time_to_live);
+        let cache = self.given.as_ref().and_then(|given| given.cache.as_ref());
+        let given = cache.and_then(CacheOptions::given_time_to_live);
         if let (None, Some(time_to_live)) = (given, time_to_live) {
             self.cache(|cache| cache.time_to_live(time_to_live));
         }
@@ -75,13 +90,23 @@ impl Options {
 
     /// The same with a body that is made of the bytes so.
     pub(super) fn finish_as(
-        mut self,
+        self,
         encoded: std::result::Result<Request<Bytes>, Invalid>,
         body: fn(Bytes) -> ReqBody,
     ) -> Result<Request<ReqBody>> {
         let mut request = encoded
             .map_err(|invalid| failure::invalid(&invalid))?
             .map(body);
+        if let Some(given) = self.given {
+            given.place(&mut request)?;
+        }
+        Ok(request)
+    }
+}
+
+impl Given {
+    /// Puts it where the stack finds it.
+    fn place(mut self, request: &mut Request<ReqBody>) -> Result<()> {
         if let Some(illegal) = self.illegal {
             return Err(
                 Error::new(ErrorKind::InvalidRequest, illegal).with_suggestion(
@@ -108,7 +133,7 @@ impl Options {
         if let Some(cache) = self.cache {
             request.extensions_mut().insert(cache);
         }
-        Ok(request)
+        Ok(())
     }
 }
 

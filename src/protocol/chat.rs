@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::Request;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Dialect, Endpoint, Invalid, Message,
@@ -8,17 +10,16 @@ use super::{
     format::ResponseFormat,
     invalid,
     parameter::{
-        AudioFormat, AudioOutput, Modality, ReasoningEffort, SEED, Safety, SearchContext, Stop,
-        max_temperature,
+        AudioOutput, Modality, ReasoningEffort, SEED, Safety, SearchContext, Stop, max_temperature,
     },
     setters::setters,
     tool::{Tool, ToolChoice},
 };
 
+mod rare;
 mod wire;
 
-/// The most tools that a request may bring.
-const MAX_TOOLS: usize = 128;
+use rare::Rare;
 
 /// A request for the answer to a conversation.
 ///
@@ -39,33 +40,14 @@ pub struct ChatRequest {
     model: Option<String>,
     temperature: Option<f64>,
     top_p: Option<f64>,
-    presence_penalty: Option<f64>,
-    frequency_penalty: Option<f64>,
-    repetition_penalty: Option<f64>,
     max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
     seed: Option<i64>,
-    stop: Option<Stop>,
     stream: bool,
     plain: bool,
     include_usage: Option<bool>,
-    response_format: Option<ResponseFormat>,
-    tools: Vec<Tool>,
-    tool_choice: Option<ToolChoice>,
-    parallel_tool_calls: Option<bool>,
-    modalities: Vec<Modality>,
-    audio: Option<AudioOutput>,
-    voice: Option<String>,
-    reasoning_effort: Option<ReasoningEffort>,
-    logprobs: Option<bool>,
-    top_logprobs: Option<u32>,
-    logit_bias: Map<String, Value>,
-    user: Option<String>,
-    search_context: Option<SearchContext>,
     safe: Safety,
     private: bool,
-    referrer: Option<String>,
-    extra: Map<String, Value>,
+    rare: Option<Box<Rare>>,
 }
 
 impl ChatRequest {
@@ -85,6 +67,10 @@ impl ChatRequest {
         }
     }
 
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     setters! {
         body of r#"ChatRequest::new(["Hi"])"#;
 
@@ -95,39 +81,39 @@ impl ChatRequest {
         /// Samples from the likeliest part of this mass, 0 to 1.
         top_p: f64 = 0.9 => 0.9;
         /// Lowers the chance of what has been said, -2 to 2.
-        presence_penalty: f64 = 0.5 => 0.5;
+        presence_penalty in rare: f64 = 0.5 => 0.5;
         /// Lowers the chance of what is said often, -2 to 2.
-        frequency_penalty: f64 = 0.5 => 0.5;
+        frequency_penalty in rare: f64 = 0.5 => 0.5;
         /// Lowers the chance of repetitions, 0 to 2.
-        repetition_penalty: f64 = 1.1 => 1.1;
+        repetition_penalty in rare: f64 = 1.1 => 1.1;
         /// The most tokens of the answer.
         max_tokens: u64 = 200 => 200;
         /// The most tokens of the answer, reasoning included.
-        max_completion_tokens: u64 = 500 => 500;
+        max_completion_tokens in rare: u64 = 500 => 500;
         /// Makes the answer repeatable, -1 to 2147483647.
         seed: i64 = 7 => 7;
         /// Ends the answer before any of these, one to four.
-        stop: impl Into<Stop> = ["seven", "eight"] => serde_json::json!(["seven", "eight"]);
+        stop in rare: impl Into<Stop> = ["seven", "eight"] => serde_json::json!(["seven", "eight"]);
         /// The form of the answer.
-        response_format: ResponseFormat = ResponseFormat::json()
+        response_format in rare: ResponseFormat = ResponseFormat::json()
             => serde_json::json!({"type": "json_object"});
         /// Whether the model may, must or must not call tools.
-        tool_choice: ToolChoice = ToolChoice::None => "none";
+        tool_choice in rare: ToolChoice = ToolChoice::None => "none";
         /// Whether the model may ask for several calls at once.
-        parallel_tool_calls: bool = false => false;
+        parallel_tool_calls in rare: bool = false => false;
         /// Voice and format of spoken answers.
-        audio: AudioOutput = AudioOutput::new("nova", AudioFormat::Mp3)
+        audio in rare: AudioOutput = AudioOutput::new("nova", AudioFormat::Mp3)
             => serde_json::json!({"voice": "nova", "format": "mp3"});
         /// The voice of spoken answers, where their format may be the service's choice.
-        voice: impl Into<String> = "nova" => "nova";
+        voice in rare: impl Into<String> = "nova" => "nova";
         /// How long a reasoning model thinks.
-        reasoning_effort: ReasoningEffort = ReasoningEffort::Low => "low";
+        reasoning_effort in rare: ReasoningEffort = ReasoningEffort::Low => "low";
         /// Asks for the likelihood of each token.
-        logprobs: bool = true => true;
+        logprobs in rare: bool = true => true;
         /// How many likely tokens to tell for each, 20 at most.
-        top_logprobs: u32 = 5 => 5;
+        top_logprobs in rare: u32 = 5 => 5;
         /// Who asks, for the service's own records.
-        user: impl Into<String> = "user-7" => "user-7";
+        user in rare: impl Into<String> = "user-7" => "user-7";
         /// How much a searching model reads.
         ///
         /// ```
@@ -137,7 +123,7 @@ impl ChatRequest {
         /// assert_eq!(body["web_search_options"]["search_context_size"], "high");
         /// # Ok::<_, serde_json::Error>(())
         /// ```
-        search_context: SearchContext;
+        search_context in rare: SearchContext;
         /// The name of the application, in the v1 dialect.
         ///
         /// ```
@@ -146,7 +132,7 @@ impl ChatRequest {
         /// assert!(chat.validate(Dialect::V1).is_ok());
         /// assert!(chat.validate(Dialect::Gen).is_err(), "it would be lost");
         /// ```
-        referrer: impl Into<String>;
+        referrer in rare: impl Into<String>;
     }
 
     /// The messages, in the place of those so far.
@@ -174,7 +160,7 @@ impl ChatRequest {
     /// ```
     #[must_use]
     pub fn tools(mut self, tools: impl IntoIterator<Item = Tool>) -> Self {
-        self.tools = tools.into_iter().collect();
+        self.rare().tools = tools.into_iter().collect();
         self
     }
 
@@ -188,7 +174,7 @@ impl ChatRequest {
     /// ```
     #[must_use]
     pub fn modalities(mut self, modalities: impl IntoIterator<Item = Modality>) -> Self {
-        self.modalities = modalities.into_iter().collect();
+        self.rare().modalities = modalities.into_iter().collect();
         self
     }
 
@@ -203,7 +189,7 @@ impl ChatRequest {
     /// ```
     #[must_use]
     pub fn logit_bias(mut self, token: impl Into<String>, bias: i64) -> Self {
-        self.logit_bias.insert(token.into(), bias.into());
+        self.rare().logit_bias.insert(token.into(), bias);
         self
     }
 
@@ -292,7 +278,7 @@ impl ChatRequest {
     /// ```
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.extra.insert(name.into(), value.into());
+        self.rare().extra.insert(name.into(), value.into());
         self
     }
 
@@ -317,67 +303,22 @@ impl ChatRequest {
             message.validate(position)?;
         }
         invalid::not_empty("model", self.model.as_deref())?;
-        invalid::not_empty("voice", self.voice.as_deref())?;
         let temperature = max_temperature(dialect);
         invalid::number("temperature", self.temperature, 0.0, temperature)?;
         invalid::number("top_p", self.top_p, 0.0, 1.0)?;
-        invalid::number("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
-        invalid::number("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
-        invalid::number("repetition_penalty", self.repetition_penalty, 0.0, 2.0)?;
         invalid::count("max_tokens", self.max_tokens)?;
-        invalid::count("max_completion_tokens", self.max_completion_tokens)?;
         invalid::integer("seed", self.seed, SEED.0, SEED.1)?;
-        invalid::integer("top_logprobs", self.top_logprobs.map(i64::from), 0, 20)?;
-        if let Some(Stop(texts)) = &self.stop
-            && !(1..=4).contains(&texts.len())
-        {
-            let given = texts.len();
-            return Err(Invalid::new(
-                "stop",
-                format!("must have 1 to 4 texts, not {given}"),
-            ));
+        if let Some(rare) = &self.rare {
+            rare.validate(self.stream)?;
         }
-        if let Some(format) = &self.response_format {
-            format.validate()?;
-        }
-        self.validate_tools()?;
-        self.validate_audio()?;
-        self.validate_logit_bias()?;
         self.validate_carried(dialect)
-    }
-
-    fn validate_audio(&self) -> Result<(), Invalid> {
-        match &self.audio {
-            Some(audio) if audio.voice.is_empty() => {
-                Err(Invalid::new("audio.voice", "must not be empty"))
-            }
-            Some(audio) if self.stream && audio.format != AudioFormat::Pcm16 => Err(Invalid::new(
-                "audio.format",
-                "must be pcm16 in a stream, which no other can be",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn validate_logit_bias(&self) -> Result<(), Invalid> {
-        let fits = |(token, bias): (&String, &Value)| {
-            token.parse::<u64>().is_ok()
-                && bias
-                    .as_i64()
-                    .is_some_and(|bias| (-100..=100).contains(&bias))
-        };
-        if self.logit_bias.iter().all(fits) {
-            return Ok(());
-        }
-        Err(Invalid::new(
-            "logit_bias",
-            "must be -100 to 100 by a token's number",
-        ))
     }
 
     /// What has no place in this dialect would be lost.
     fn validate_carried(&self, dialect: Dialect) -> Result<(), Invalid> {
-        let mut names = self.extra.keys();
+        let rare = self.rare.as_deref();
+        let extra = rare.map(|rare| &rare.extra);
+        let mut names = extra.into_iter().flat_map(BTreeMap::keys);
         if let Some(known) = names.find(|name| MEMBERS.contains(&name.as_str())) {
             let problem = "has a method of its own; use it instead of extra";
             return Err(Invalid::new(known.clone(), problem));
@@ -385,44 +326,18 @@ impl ChatRequest {
         let lost = match dialect {
             Dialect::V1 => None,
             Dialect::Enter | Dialect::Gen if self.private => Some("private"),
-            Dialect::Enter | Dialect::Gen if self.referrer.is_some() => Some("referrer"),
+            Dialect::Enter | Dialect::Gen if rare.is_some_and(|rare| rare.referrer.is_some()) => {
+                Some("referrer")
+            }
             Dialect::Enter if self.plain => Some("plain"),
             Dialect::Enter | Dialect::Gen => None,
         };
-        let extra = self.extra.keys().next();
+        let extra = extra.and_then(|extra| extra.keys().next());
         match (lost, extra) {
             (Some(name), _) => Err(Invalid::not_carried(name, "chat", dialect)),
             (None, Some(name)) if dialect != Dialect::Gen => {
                 Err(Invalid::not_carried(name.clone(), "chat", dialect))
             }
-            _ => Ok(()),
-        }
-    }
-
-    fn validate_tools(&self) -> Result<(), Invalid> {
-        if self.tools.len() > MAX_TOOLS {
-            let given = self.tools.len();
-            return Err(Invalid::new(
-                "tools",
-                format!("must be at most {MAX_TOOLS}, not {given}"),
-            ));
-        }
-        for (position, tool) in self.tools.iter().enumerate() {
-            tool.validate(position)?;
-        }
-        match &self.tool_choice {
-            Some(ToolChoice::Function(name))
-                if self.tools.iter().all(|tool| tool.name() != name) =>
-            {
-                Err(Invalid::new(
-                    "tool_choice",
-                    "names a function that is not among the tools",
-                ))
-            }
-            Some(ToolChoice::Required) if self.tools.is_empty() => Err(Invalid::new(
-                "tool_choice",
-                "requires a tool, and there is none",
-            )),
             _ => Ok(()),
         }
     }

@@ -132,7 +132,7 @@ impl Failure {
     /// Form J, or an error inside a whole reply under 200.
     #[must_use]
     pub(crate) fn in_reply(headers: &HeaderMap, body: &[u8], reply: &ChatReply) -> Option<Self> {
-        if headers::no_store(headers) && reply.usage().is_some_and(|usage| usage.is_zero()) {
+        if reply.usage().is_some_and(|usage| usage.is_zero()) && headers::no_store(headers) {
             return Some(Self::notice());
         }
         match reply.finish_reason() {
@@ -167,7 +167,7 @@ impl Failure {
     #[must_use]
     pub(crate) fn in_plain(headers: &HeaderMap) -> Option<Self> {
         let counted = reply_usage(headers).is_some_and(|usage| !usage.is_zero());
-        (headers::no_store(headers) && !counted).then(Self::notice)
+        (!counted && headers::no_store(headers)).then(Self::notice)
     }
 
     /// Form J.

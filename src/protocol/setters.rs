@@ -2,15 +2,17 @@
 ///
 /// After the type stands a value to show in the docs, and what becomes of it: the member of the
 /// `body of` a request, or the value in the `query of` its URL. What needs more words than that has
-/// an example of its own, and none here.
+/// an example of its own, and none here. `in` names the method that gives the part of the request in
+/// which the parameter stands.
 macro_rules! setters {
     ($place:ident of $new:literal;
-        $($(#[$doc:meta])* $name:ident: $type:ty $(= $value:expr => $sent:expr)?;)*) => {$(
+        $($(#[$doc:meta])* $name:ident $(in $part:ident)?: $type:ty $(= $value:expr => $sent:expr)?;)*
+    ) => {$(
         $(#[$doc])*
         $(#[doc = $crate::protocol::setters::example!($place, $new, $name, $value, $sent)])?
         #[must_use]
         pub fn $name(mut self, value: $type) -> Self {
-            self.$name = Some(value.into());
+            self.$($part().)?$name = Some(value.into());
             self
         }
     )*};

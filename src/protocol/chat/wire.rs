@@ -2,26 +2,28 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::ChatRequest;
+use super::{ChatRequest, Rare};
 use crate::protocol::{Message, SearchContext};
 
 impl ChatRequest {
     /// Whether it is written in the canonical form of JSON, by which a cache knows it: members by name,
     /// numbers by their digits. What others have made, as tools and schemas, is written as it is.
     pub(crate) fn is_canonical(&self) -> bool {
+        let numbers = [self.temperature, self.top_p];
+        self.messages.iter().all(Message::is_plain)
+            && are_canonical(numbers)
+            && self.rare.as_deref().is_none_or(Rare::is_canonical)
+    }
+}
+
+impl Rare {
+    fn is_canonical(&self) -> bool {
         let numbers = [
             self.frequency_penalty,
             self.presence_penalty,
             self.repetition_penalty,
-            self.temperature,
-            self.top_p,
         ];
-        self.messages.iter().all(Message::is_plain)
-            && numbers
-                .into_iter()
-                .flatten()
-                .map(Number)
-                .all(Number::is_canonical)
+        are_canonical(numbers)
             && self.audio.is_none()
             && self.logit_bias.is_empty()
             && self.response_format.is_none()
@@ -31,60 +33,66 @@ impl ChatRequest {
     }
 }
 
+fn are_canonical<const N: usize>(numbers: [Option<f64>; N]) -> bool {
+    let mut numbers = numbers.into_iter().flatten().map(Number);
+    numbers.all(Number::is_canonical)
+}
+
 impl Serialize for ChatRequest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // By name, as the canonical form of JSON has them: see `is_canonical`.
         let mut map = serializer.serialize_map(None)?;
         let members = &mut map;
+        let rare = self.rare.as_deref().unwrap_or(Rare::NONE);
         let number = |value: Option<f64>| value.map(Number);
-        entry(members, "audio", self.audio.as_ref())?;
-        entry(members, "frequency_penalty", number(self.frequency_penalty))?;
-        let logit_bias = (!self.logit_bias.is_empty()).then_some(&self.logit_bias);
+        entry(members, "audio", rare.audio.as_ref())?;
+        entry(members, "frequency_penalty", number(rare.frequency_penalty))?;
+        let logit_bias = (!rare.logit_bias.is_empty()).then_some(&rare.logit_bias);
         entry(members, "logit_bias", logit_bias)?;
-        entry(members, "logprobs", self.logprobs)?;
-        entry(members, "max_completion_tokens", self.max_completion_tokens)?;
+        entry(members, "logprobs", rare.logprobs)?;
+        entry(members, "max_completion_tokens", rare.max_completion_tokens)?;
         entry(members, "max_tokens", self.max_tokens)?;
         entry(members, "messages", Some(&self.messages))?;
-        let modalities = (!self.modalities.is_empty()).then_some(&self.modalities);
+        let modalities = (!rare.modalities.is_empty()).then_some(&rare.modalities);
         entry(members, "modalities", modalities)?;
         entry(members, "model", self.model.as_ref())?;
-        entry(members, "parallel_tool_calls", self.parallel_tool_calls)?;
-        entry(members, "presence_penalty", number(self.presence_penalty))?;
+        entry(members, "parallel_tool_calls", rare.parallel_tool_calls)?;
+        entry(members, "presence_penalty", number(rare.presence_penalty))?;
         entry(members, "private", self.private.then_some(true))?;
-        entry(members, "reasoning_effort", self.reasoning_effort)?;
-        entry(members, "referrer", self.referrer.as_ref())?;
+        entry(members, "reasoning_effort", rare.reasoning_effort)?;
+        entry(members, "referrer", rare.referrer.as_ref())?;
         entry(
             members,
             "repetition_penalty",
-            number(self.repetition_penalty),
+            number(rare.repetition_penalty),
         )?;
-        entry(members, "response_format", self.response_format.as_ref())?;
+        entry(members, "response_format", rare.response_format.as_ref())?;
         entry(
             members,
             "safe",
             (!self.safe.is_empty()).then_some(self.safe),
         )?;
         entry(members, "seed", self.seed)?;
-        entry(members, "stop", self.stop.as_ref())?;
+        entry(members, "stop", rare.stop.as_ref())?;
         entry(members, "stream", self.stream.then_some(true))?;
         let include_usage = self.include_usage.unwrap_or(true);
         let options = self.stream.then_some(StreamOptions { include_usage });
         entry(members, "stream_options", options)?;
         entry(members, "temperature", number(self.temperature))?;
-        entry(members, "tool_choice", self.tool_choice.as_ref())?;
-        let tools = (!self.tools.is_empty()).then_some(&self.tools);
+        entry(members, "tool_choice", rare.tool_choice.as_ref())?;
+        let tools = (!rare.tools.is_empty()).then_some(&rare.tools);
         entry(members, "tools", tools)?;
-        entry(members, "top_logprobs", self.top_logprobs)?;
+        entry(members, "top_logprobs", rare.top_logprobs)?;
         entry(members, "top_p", number(self.top_p))?;
-        entry(members, "user", self.user.as_ref())?;
-        entry(members, "voice", self.voice.as_ref())?;
-        let search = self
+        entry(members, "user", rare.user.as_ref())?;
+        entry(members, "voice", rare.voice.as_ref())?;
+        let search = rare
             .search_context
             .map(|search_context_size| SearchOptions {
                 search_context_size,
             });
         entry(members, "web_search_options", search)?;
-        for (name, value) in &self.extra {
+        for (name, value) in &rare.extra {
             entry(members, name, Some(value))?;
         }
         map.end()
@@ -184,7 +192,7 @@ mod tests {
                 .stream(stream);
             request.temperature = temperature;
             request.top_p = top_p;
-            request.presence_penalty = penalty;
+            request.rare().presence_penalty = penalty;
             let body = serde_json::to_vec(&request).unwrap();
 
             if request.is_canonical() {
