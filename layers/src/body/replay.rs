@@ -1,6 +1,8 @@
 use std::{
     convert::Infallible,
+    mem,
     pin::Pin,
+    slice,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -23,10 +25,46 @@ use http_body::{Body, Frame, SizeHint};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recording {
-    frames: Vec<Bytes>,
+    frames: Frames,
     len_bytes: usize,
-    trailers: Option<HeaderMap>,
+    // Boxed, as few have them.
+    trailers: Option<Box<HeaderMap>>,
 }
+
+/// Most replies are one frame, which needs no list.
+#[derive(Debug, Clone, Default)]
+enum Frames {
+    #[default]
+    None,
+    One(Bytes),
+    Many(Vec<Bytes>),
+}
+
+impl Frames {
+    fn push(&mut self, frame: Bytes) {
+        match self {
+            Self::None => *self = Self::One(frame),
+            Self::One(first) => *self = Self::Many(vec![mem::take(first), frame]),
+            Self::Many(frames) => frames.push(frame),
+        }
+    }
+
+    const fn as_slice(&self) -> &[Bytes] {
+        match self {
+            Self::None => &[],
+            Self::One(only) => slice::from_ref(only),
+            Self::Many(frames) => frames.as_slice(),
+        }
+    }
+}
+
+impl PartialEq for Frames {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Frames {}
 
 impl Recording {
     /// An empty recording with room for so many frames.
@@ -38,8 +76,12 @@ impl Recording {
     /// ```
     #[must_use]
     pub fn with_capacity(frames: usize) -> Self {
+        let frames = match frames {
+            0 | 1 => Frames::None,
+            many => Frames::Many(Vec::with_capacity(many)),
+        };
         Self {
-            frames: Vec::with_capacity(frames),
+            frames,
             ..Self::default()
         }
     }
@@ -69,7 +111,7 @@ impl Recording {
     /// assert_eq!(recording.trailers(), Some(&trailers));
     /// ```
     pub fn set_trailers(&mut self, trailers: HeaderMap) {
-        self.trailers = Some(trailers);
+        self.trailers = Some(Box::new(trailers));
     }
 
     /// The frames of data.
@@ -81,8 +123,8 @@ impl Recording {
     /// assert_eq!(recording.frames(), ["hello"]);
     /// ```
     #[must_use]
-    pub fn frames(&self) -> &[Bytes] {
-        &self.frames
+    pub const fn frames(&self) -> &[Bytes] {
+        self.frames.as_slice()
     }
 
     /// The trailers, if there were any.
@@ -92,8 +134,8 @@ impl Recording {
     /// assert_eq!(Recording::default().trailers(), None);
     /// ```
     #[must_use]
-    pub const fn trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_ref()
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_deref()
     }
 
     /// The sum of the frames' lengths.
@@ -117,13 +159,16 @@ impl Recording {
         if self.len_bytes > COMPACT_UP_TO {
             return;
         }
-        if let [only] = &mut self.frames[..] {
-            *only = Bytes::copy_from_slice(only);
-            return;
-        }
-        let mut all = Bytes::from(self.frames.concat());
-        for frame in &mut self.frames {
-            *frame = all.split_to(frame.len());
+        match &mut self.frames {
+            Frames::None => {}
+            Frames::One(only) => *only = Bytes::copy_from_slice(only),
+            Frames::Many(frames) => {
+                let mut all = Bytes::from(frames.concat());
+                for frame in &mut *frames {
+                    *frame = all.split_to(frame.len());
+                }
+                frames.shrink_to_fit();
+            }
         }
     }
 }
@@ -193,7 +238,7 @@ impl Body for Replay {
         _cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
-        if let Some(frame) = this.recording.frames.get(this.next) {
+        if let Some(frame) = this.recording.frames().get(this.next) {
             this.next += 1;
             this.left_bytes = this.left_bytes.saturating_sub(frame.len());
             return Poll::Ready(Some(Ok(Frame::data(frame.clone()))));
@@ -202,12 +247,12 @@ impl Body for Replay {
             return Poll::Ready(None);
         }
         this.trailers_sent = true;
-        let trailers = this.recording.trailers.clone();
+        let trailers = this.recording.trailers().cloned();
         Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.next >= self.recording.frames.len() && self.trailers_sent
+        self.next >= self.recording.frames().len() && self.trailers_sent
     }
 
     fn size_hint(&self) -> SizeHint {
