@@ -2,6 +2,7 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -50,6 +51,7 @@ impl<B: Body, W: Watch> ResponseBody<B, W> {
             outcome,
             started,
             begun: false,
+            read: None,
         };
         Self {
             inner: Box::pin(Guarded::new(body, watching)),
@@ -94,9 +96,16 @@ struct Watching<W> {
     outcome: Outcome,
     started: Instant,
     begun: bool,
+    // The clock, if it was read in this poll: most replies begin and end in one.
+    read: Option<Duration>,
 }
 
 impl<W: Watch> Guard for Watching<W> {
+    fn around<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+        self.read = None;
+        poll()
+    }
+
     fn frame(&mut self, frame: &Frame<Bytes>) {
         let Some(data) = frame.data_ref() else {
             return;
@@ -106,6 +115,7 @@ impl<W: Watch> Guard for Watching<W> {
             outcome,
             started,
             begun,
+            read,
         } = self;
         outcome.update(|record| {
             let answer = match watch {
@@ -114,13 +124,15 @@ impl<W: Watch> Guard for Watching<W> {
             };
             if answer && !*begun {
                 *begun = true;
-                record.timing.first_event = Some(started.elapsed());
+                *read = Some(started.elapsed());
+                record.timing.first_event = *read;
             }
         });
     }
 
     fn end(mut self, end: End) {
-        let ended = self.started.elapsed();
+        let read = self.read.filter(|_| end != End::Dropped);
+        let ended = read.unwrap_or_else(|| self.started.elapsed());
         let watch = self.watch.as_mut();
         self.outcome.update_and_defer(|record| {
             record.timing.end = Some(ended);

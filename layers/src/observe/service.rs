@@ -175,7 +175,7 @@ mod tests {
         assert!(!outcome.complete());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_body_that_is_dropped_after_its_proof_is_not_complete() {
         let body = ScriptedBody::new().data("end").data("more");
         let (outcome, mut body) = {
@@ -184,10 +184,13 @@ mod tests {
         };
 
         body.frame().await.unwrap().unwrap();
+        tokio::time::advance(SECOND).await;
         drop(body);
 
         let record = outcome.record();
         assert_eq!((record.end, record.complete), (Some(End::Dropped), false));
+        let (first, end) = (record.timing.first_event, record.timing.end);
+        assert_eq!((first, end), (Some(Duration::ZERO), Some(SECOND)));
     }
 
     #[tokio::test]
