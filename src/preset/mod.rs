@@ -24,9 +24,8 @@
 //! | credentials | innermost: nobody further out ever holds the key |
 //! | transport | connections |
 //!
-//! Where neither a limit on tokens nor prices nor quotas that heed replies are set, the layers for them are
-//! not there at all. Inside `retry` stands one reference count, `shared`: all within is cloned once for
-//! each attempt.
+//! Where no limit on tokens, no quota and no price is set, the layers for them are not there at all. Inside
+//! `retry` stands one reference count, `shared`: all within is cloned once for each attempt.
 
 mod maybe;
 mod shared;
@@ -52,14 +51,13 @@ use crate::{
         body::ReqBody,
         buffer::BufferLayer,
         estimate::{EstimateLayer, clamp::ClampLayer},
-        limit::{concurrency::ConcurrencyLimitLayer, rate::RateLimitLayer},
+        limit::concurrency::ConcurrencyLimitLayer,
         metrics::MetricsLayer,
         observe::ObserveLayer,
         retry::{RetryLayer, Standard},
         spend::SpendLayer,
         timeout::{FirstEventTimeoutLayer, HeadTimeoutLayer, IdleTimeoutLayer, TotalTimeoutLayer},
         trace::TraceLayer,
-        types::Unpartitioned,
     },
     policy::{
         ClampMaxTokens, ClassifyReply, CountReply, DescribeRequest, EstimatePrompt, HeadAfter,
@@ -110,7 +108,10 @@ pub(crate) fn cached(
 /// Whether nothing is set that has a layer of its own. Most set nothing of that kind, and a layer that may
 /// be there or not costs each call and each frame something also where it is not.
 fn is_plain(settings: &Settings, spend: &Spend, limiting: &Limiting) -> bool {
-    settings.clamp_max_tokens == u64::MAX && spend.is_none() && limiting.heeded.is_none()
+    settings.clamp_max_tokens == u64::MAX
+        && spend.is_none()
+        && limiting.heeded.is_none()
+        && limiting.rate.handle().quotas().is_empty()
 }
 
 /// A service that can be part of the stack.
@@ -175,11 +176,10 @@ fn outer_with_all(settings: &Settings, spend: &Spend, inner: impl Part) -> Stack
 fn inner(settings: &Settings, limiting: Limiting, transport: Transport) -> impl Part + use<> {
     let Limiting {
         breaker,
-        rate,
         concurrency,
         ..
     } = limiting;
-    let attempt = attempt(settings, rate, concurrency, transport, false);
+    let attempt = attempt(settings, concurrency, transport, false);
     repeated(settings, false, breaker.layer(attempt))
 }
 
@@ -201,7 +201,8 @@ fn inner_with_all(
         .layer(breaker)
         // Of the parts, so outside that of all.
         .layer(Maybe(heeded))
-        .service(attempt(settings, rate, concurrency, transport, counts));
+        .layer(rate)
+        .service(attempt(settings, concurrency, transport, counts));
     repeated(settings, counts, paid)
 }
 
@@ -229,7 +230,6 @@ fn repeated<S: Part>(settings: &Settings, counts: bool, attempt: S) -> impl Part
 /// One attempt, from its place in the queues on.
 fn attempt(
     settings: &Settings,
-    rate: RateLimitLayer<Unpartitioned, EstimatePrompt>,
     concurrency: ConcurrencyLimitLayer,
     transport: Transport,
     counts: bool,
@@ -239,7 +239,6 @@ fn attempt(
         .enabled(settings.decompression)
         .layer(transport);
     ServiceBuilder::new()
-        .layer(rate)
         .layer(concurrency)
         .layer(HeadTimeoutLayer::new(HeadAfter::new(
             settings.head_timeout,
