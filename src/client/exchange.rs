@@ -165,7 +165,7 @@ impl<D: Decode> Future for Exchange<D> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let (attempts, result) = loop {
+        let (attempts, error) = loop {
             match &mut this.state {
                 State::Sending(sending) => match ready!(Pin::new(sending).poll(cx)) {
                     Ok(response) => {
@@ -182,7 +182,7 @@ impl<D: Decode> Future for Exchange<D> {
                     Err(error) => {
                         let counted = this.attempts.as_ref().and_then(Attempts::last);
                         let (error, attempts) = failure::of_call(error, counted);
-                        break (attempts, Err(error));
+                        break (attempts, error);
                     }
                 },
                 State::Reading(reading) => {
@@ -191,36 +191,35 @@ impl<D: Decode> Future for Exchange<D> {
                         return Poll::Pending;
                     };
                     let head = &reading.reply.head;
-                    break (
-                        attempts_of(head),
-                        result.and_then(|body| {
-                            if head.status.is_success() {
-                                let decoded = decode.decode(head, &body);
-                                decoded.map_err(|error| keep(error, head, &body))
-                            } else {
-                                Err(failed_answer(head, &body))
-                            }
-                        }),
-                    );
+                    let decoded = result.and_then(|body| {
+                        if head.status.is_success() {
+                            let decoded = decode.decode(head, &body);
+                            decoded.map_err(|error| keep(error, head, &body))
+                        } else {
+                            Err(failed_answer(head, &body))
+                        }
+                    });
+                    match decoded {
+                        Ok(output) => return this.done(Ok(output)),
+                        Err(error) => break (attempts_of(head), error),
+                    }
                 }
                 State::Refused(_) => {
                     let State::Refused(error) = mem::replace(&mut this.state, State::Done) else {
                         return Poll::Pending;
                     };
-                    break (0, Err(*error));
+                    break (0, *error);
                 }
                 // As every future that is polled after its end.
                 State::Done => return Poll::Pending,
             }
         };
-        let result = result.map_err(|error| {
-            let error = error.after(attempts, this.started.elapsed());
-            match &this.id {
-                Some(id) => id.name_error(error),
-                None => error,
-            }
-        });
-        this.done(result)
+        let error = error.after(attempts, this.started.elapsed());
+        let error = match &this.id {
+            Some(id) => id.name_error(error),
+            None => error,
+        };
+        this.done(Err(error))
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     ChatAudio, Delta, ToolCall,
-    lenient::{Text, elements, lenient},
+    lenient::{Text, elements, first, lenient},
     sound::WireAudio,
     usage::{WireUsage, wire_usage},
 };
@@ -39,8 +39,8 @@ pub struct ChatReply {
 #[derive(Deserialize)]
 struct Wire<'a> {
     // A bare message, as the plain text route gives it for tool calls, has no choices.
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow, default, deserialize_with = "first")]
+    choices: Option<Choice<'a>>,
     #[serde(borrow, default)]
     model: Text<'a>,
     #[serde(default, deserialize_with = "wire_usage")]
@@ -101,9 +101,7 @@ impl ChatReply {
         let text = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
         let wire: Wire<'_> = serde_json::from_str(text)?;
         let (message, finish_reason) = match wire.choices {
-            Some(choices) => {
-                let first = choices.into_iter().next();
-                let first = first.ok_or_else(|| serde_json::Error::custom("no choices"))?;
+            Some(first) => {
                 let message = first.message;
                 let message = message.ok_or_else(|| serde_json::Error::custom("no message"))?;
                 (message, first.finish_reason)
