@@ -16,7 +16,7 @@ use super::{
 use crate::{
     body::Recording,
     flight::{Flights, Landing, Share},
-    types::{CacheKey, Outcome, ScopeDigest},
+    types::{CacheKey, CacheStatus, Outcome, ScopeDigest},
 };
 
 /// What all services and handles of a layer share.
@@ -68,6 +68,9 @@ impl Landing for Fill {
         if keep.from_tier {
             // Those who get it must know.
             head.extensions.insert(keep);
+        } else {
+            // Here, where there is room for it: what each reader has is a copy of just this length.
+            headers::write_forwarded(&mut head.headers, CacheStatus::Miss);
         }
         self.keep = Some(keep);
         keep.share

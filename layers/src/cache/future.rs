@@ -15,7 +15,7 @@ use super::{
     Entry,
     body::{ResponseBody, Saved, stored_response},
     fill::{Fill, Shared},
-    headers::write_forwarded,
+    headers::{rewrite_forwarded, write_forwarded},
     plan::Keep,
 };
 use crate::{
@@ -157,7 +157,12 @@ fn received<R>(caught: Caught<R, Fill>, shared: &Arc<Shared>) -> Response<Respon
         if follows {
             head.headers.remove(SET_COOKIE);
         }
-        write_forwarded(&mut head.headers, status);
+        match by {
+            // As it was written when it arrived.
+            By::Creator => {}
+            By::Follower if !from_tier => rewrite_forwarded(&mut head.headers, status),
+            By::Follower | By::Own => write_forwarded(&mut head.headers, status),
+        }
         head.extensions.insert(status);
     }
     let saved = follows.then(|| {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        AGE, CACHE_STATUS, CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-        RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        AGE, CACHE_STATUS, CONNECTION, CONTENT_LENGTH, Entry, PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 
@@ -46,7 +46,8 @@ fn is_named_by_connection(name: &HeaderName, headers: &HeaderMap) -> bool {
 /// The headers of a reply as they are kept, with places for those that each hit writes.
 pub(super) fn kept(headers: &HeaderMap) -> HeaderMap {
     let connection = headers.contains_key(CONNECTION);
-    let mut kept = HeaderMap::with_capacity(headers.len() + PLACES);
+    // One of the places is taken by what was written when it arrived, which is not kept.
+    let mut kept = HeaderMap::with_capacity(headers.len() + PLACES - 1);
     // First, where each hit looks for them.
     kept.insert(AGE, HeaderValue::from_static("0"));
     kept.insert(CACHE_STATUS, value_of(CacheStatus::Hit));
@@ -107,6 +108,15 @@ pub(super) fn write_stored(headers: &mut HeaderMap, status: CacheStatus, age: Du
 /// Adds how a reply of the upstream came here.
 pub(super) fn write_forwarded(headers: &mut HeaderMap, status: CacheStatus) {
     headers.append(CACHE_STATUS, value_of(status));
+}
+
+/// Writes it over what was added last.
+pub(super) fn rewrite_forwarded(headers: &mut HeaderMap, status: CacheStatus) {
+    if let Entry::Occupied(mut values) = headers.entry(CACHE_STATUS)
+        && let Some(last) = values.iter_mut().next_back()
+    {
+        *last = value_of(status);
+    }
 }
 
 const fn value_of(status: CacheStatus) -> HeaderValue {
@@ -185,6 +195,18 @@ mod tests {
         let inside = buffer.as_ptr_range();
         let mut all = kept.values();
         assert!(all.all(|value| !inside.contains(&value.as_bytes().as_ptr())));
+    }
+
+    #[test]
+    fn a_status_is_written_over_the_last_and_over_no_other() {
+        let mut headers = HeaderMap::new();
+        headers.append(CACHE_STATUS, HeaderValue::from_static("cdn; hit"));
+        write_forwarded(&mut headers, CacheStatus::Miss);
+
+        rewrite_forwarded(&mut headers, CacheStatus::Coalesced);
+
+        let values: Vec<_> = headers.get_all(CACHE_STATUS).iter().collect();
+        assert_eq!(values, ["cdn; hit", "blossom; fwd=uri-miss; collapsed"]);
     }
 
     #[test]
