@@ -80,6 +80,7 @@ fn rows(port: &str) -> Result<ExitCode, Error> {
         "async-openai",
         "blossom-miss",
         "blossom-core",
+        "moka-miss",
     ];
     let mut cpu = names.map(|_| Vec::new());
     let mut allocations = names.map(|_| Vec::new());
@@ -119,6 +120,10 @@ fn rows(port: &str) -> Result<ExitCode, Error> {
         1.35,
     );
     report.at_most("a miss of the cache, allocations", allocations[5], 56.0);
+    report.note(
+        "legacyjson with SHA-256 and moka, a miss, over legacyjson",
+        cpu[7] / cpu[2],
+    );
     report.at_most(
         "open stream over the bare client, memory",
         ours / bare,
