@@ -18,7 +18,8 @@ use super::{
 use crate::{
     Result,
     batch::Prepared,
-    layers::body::ReqBody,
+    layers::{body::ReqBody, types::Outcome},
+    policy::ReadReply,
     protocol::{
         AudioOutput, ChatAudio, ChatReply, ChatRequest, Failure, Message, Modality,
         ReasoningEffort, ResponseFormat, Safety, SearchContext, Stop, TextRequest, Tool,
@@ -349,10 +350,13 @@ impl Decode for DecodeText {
 }
 
 pub(super) fn decode_reply(head: &Parts, body: &Bytes) -> Result<ChatReply> {
-    let reply = ChatReply::decode(body).map_err(|error| {
-        failure::in_json(head, body)
-            .unwrap_or_else(|| unexpected(head, body, "a chat reply").with_source(error))
-    })?;
+    let reply = match already_read(head, body) {
+        Some(reply) => reply,
+        None => ChatReply::decode(body).map_err(|error| {
+            failure::in_json(head, body)
+                .unwrap_or_else(|| unexpected(head, body, "a chat reply").with_source(error))
+        })?,
+    };
     match Failure::in_reply(&head.headers, body, &reply) {
         Some(failure) => {
             let partial = Partial::of_text(whole(reply, head));
@@ -360,6 +364,12 @@ pub(super) fn decode_reply(head: &Parts, body: &Bytes) -> Result<ChatReply> {
         }
         None => Ok(reply),
     }
+}
+
+/// The reply, if somebody further in had to read it.
+fn already_read(head: &Parts, body: &Bytes) -> Option<ChatReply> {
+    let outcome = head.extensions.get::<Outcome>()?;
+    outcome.take_decoded::<ReadReply>()?.of(body)
 }
 
 /// Some models answer aloud.
@@ -410,4 +420,43 @@ fn plain(head: &Parts, body: &Bytes) -> Result<Text> {
         meta: meta_of_headers(head),
         ..Text::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+    use crate::{
+        layers::{
+            body::End,
+            types::{Observe, Record, Watch},
+        },
+        policy::ObserveReply,
+    };
+
+    #[test]
+    fn a_chat_that_was_read_further_in_is_taken_unless_its_body_was_changed() {
+        let chat = |content: &str| {
+            let body = format!(r#"{{"choices":[{{"message":{{"content":"{content}"}}}}]}}"#);
+            Bytes::from(body)
+        };
+        let arrived = chat("a");
+        for body in [chat("a"), chat("b")] {
+            let json = Response::builder().header("content-type", "application/json");
+            let (mut head, ()) = json.body(()).unwrap().into_parts();
+            let mut watch = ObserveReply.observe(&head).unwrap();
+            watch.data(&arrived, &mut Record::default());
+            let outcome = Outcome::new();
+            outcome.defer(watch.end(End::Complete, &mut Record::default()).unwrap());
+            outcome.read(|_| ());
+            head.extensions.insert(outcome.clone());
+
+            let reply = decode_reply(&head, &body).unwrap();
+
+            let own = ChatReply::decode(&body).unwrap();
+            assert_eq!(reply.content(), own.content());
+            assert!(outcome.take_decoded::<ReadReply>().is_none(), "it is taken");
+        }
+    }
 }

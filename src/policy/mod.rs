@@ -76,6 +76,7 @@ pub use self::{
     key::{KeyRequest, OneAnswer},
 };
 pub(crate) use self::{
+    observe::ReadReply,
     quotas::{requests_per_minute, tokens_per_minute},
     trace::{Propagation, ShowContent},
 };

@@ -1,6 +1,7 @@
 //! Whole chat replies.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::Error as _};
+use serde_json::value::RawValue;
 
 use super::{
     ChatAudio, Delta, ToolCall,
@@ -49,6 +50,8 @@ struct Wire<'a> {
     citations: Option<Vec<String>>,
     #[serde(borrow, default)]
     role: Text<'a>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +60,15 @@ struct Choice<'a> {
     message: Option<Message<'a>>,
     #[serde(borrow, default)]
     finish_reason: Text<'a>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+/// What a reply tells beside the answer.
+#[derive(Default)]
+pub(crate) struct Told<'a> {
+    pub(crate) finish_reason: Text<'a>,
+    pub(crate) error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -94,19 +106,27 @@ impl ChatReply {
     /// # Ok::<_, serde_json::Error>(())
     /// ```
     pub fn decode(body: &[u8]) -> Result<Self, serde_json::Error> {
-        use serde::de::Error as _;
-
         // One check for UTF-8 and a parse of text is faster than a parse of bytes, which checks each
         // string.
         let text = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
+        Self::read(text).map(|(reply, _)| reply)
+    }
+
+    /// The reply, and what else it tells of how it ended.
+    pub(crate) fn read(text: &str) -> Result<(Self, Told<'_>), serde_json::Error> {
         let wire: Wire<'_> = serde_json::from_str(text)?;
-        let (message, finish_reason) = match wire.choices {
+        let mut told = Told {
+            error: wire.error,
+            ..Told::default()
+        };
+        let message = match wire.choices {
             Some(first) => {
+                told.error = first.error.or(told.error);
+                told.finish_reason = first.finish_reason;
                 let message = first.message;
-                let message = message.ok_or_else(|| serde_json::Error::custom("no message"))?;
-                (message, first.finish_reason)
+                message.ok_or_else(|| serde_json::Error::custom("no message"))?
             }
-            None if !wire.role.is_empty() => (serde_json::from_str(text)?, Text::default()),
+            None if !wire.role.is_empty() => serde_json::from_str(text)?,
             None => return Err(serde_json::Error::custom("no choices")),
         };
         let audio = message.audio.as_ref().map(WireAudio::decode);
@@ -117,11 +137,11 @@ impl ChatReply {
         };
         let tool_calls = message.tool_calls;
         // The service's own rule: calls of tools are why it ended.
-        let finish_reason = match finish_reason.some() {
+        let finish_reason = match told.finish_reason.some() {
             None if !tool_calls.is_empty() => Some(FinishReason::ToolCalls),
             reason => reason.map(FinishReason::from),
         };
-        Ok(Self {
+        let reply = Self {
             content: message.content.0.into_owned(),
             reasoning,
             tool_calls,
@@ -130,7 +150,8 @@ impl ChatReply {
             usage: wire.usage.map(|usage| usage.normalize()),
             model: wire.model.some().map(str::to_owned),
             citations: wire.citations.unwrap_or_default(),
-        })
+        };
+        Ok((reply, told))
     }
 
     /// The text; empty with tool calls.

@@ -88,7 +88,9 @@ impl Landing for Fill {
             return;
         };
         let now = Instant::now().into_std();
-        let outcome = head.extensions.get::<Outcome>().cloned();
+        // One of its own: the reply's may hold more than is kept, and be changed by those further out.
+        let outcome = head.extensions.get::<Outcome>();
+        let outcome = outcome.map(|outcome| outcome.record().into());
         let mut entry = Entry::of(self.key, self.scope, now, recording, outcome)
             .head(head.status, headers::kept(&head.headers))
             .lifetime(lifetime)

@@ -81,7 +81,7 @@ pub use self::{
     describe::{Describe, Description, Ended, ErrorType, ErrorWords, Undescribed},
     estimate::{EstimateTokens, TokenEstimate},
     held::Held,
-    observe::{Deferred, Observe, Watch},
+    observe::{Decoded, Deferred, Observe, Watch},
     outcome::{FinishReason, Outcome, Record},
     overloaded::Overloaded,
     partition::{Partition, PartitionKey, Unpartitioned},

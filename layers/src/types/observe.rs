@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{any::Any, fmt};
 
 use bytes::Bytes;
 use http::response::Parts;
@@ -174,6 +174,7 @@ pub struct Deferred(Work);
 
 enum Work {
     Reading(Bytes, fn(&Bytes, &mut Record)),
+    Decoding(Bytes, fn(&Bytes, &mut Record) -> Option<Decoded>),
     Any(Box<dyn FnOnce(&mut Record) + Send>),
 }
 
@@ -211,25 +212,95 @@ impl Deferred {
         Self(Work::Reading(data, work))
     }
 
-    /// Does it.
+    /// The same, where the reading gives the reply in a form that others need as well.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Decoded, Deferred, Outcome};
+    /// use bytes::Bytes;
+    ///
+    /// let outcome = Outcome::new();
+    /// outcome.defer(Deferred::decoding(Bytes::from_static(b"12"), |body, record| {
+    ///     let number: Option<u32> = std::str::from_utf8(body).ok()?.parse().ok();
+    ///     record.complete = number.is_some();
+    ///     number.map(Decoded::new)
+    /// }));
+    /// assert!(outcome.complete());
+    /// assert_eq!(outcome.take_decoded(), Some(12_u32), "it need not be read again");
+    /// ```
+    #[must_use]
+    pub const fn decoding(data: Bytes, work: fn(&Bytes, &mut Record) -> Option<Decoded>) -> Self {
+        Self(Work::Decoding(data, work))
+    }
+
+    /// Does it, and gives the reply's decoded form if that came of it.
     ///
     /// ```
     /// use blossom_layers::types::{Deferred, Record};
     ///
     /// let mut record = Record::default();
-    /// Deferred::new(|record| record.complete = true).run(&mut record);
-    /// assert!(record.complete);
+    /// let decoded = Deferred::new(|record| record.complete = true).run(&mut record);
+    /// assert!(record.complete && decoded.is_none());
     /// ```
-    pub fn run(self, record: &mut Record) {
+    pub fn run(self, record: &mut Record) -> Option<Decoded> {
         match self.0 {
             Work::Reading(data, work) => work(&data, record),
+            Work::Decoding(data, work) => return work(&data, record),
             Work::Any(work) => work(record),
         }
+        None
     }
 }
 
 impl fmt::Debug for Deferred {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deferred").finish_non_exhaustive()
+    }
+}
+
+/// A reply in the form that an observer has made of it, for whoever would make the same of it.
+///
+/// Whoever takes it must know that it is of the body that they have: layers further out may have
+/// changed that.
+///
+/// ```
+/// use blossom_layers::types::Decoded;
+///
+/// assert_eq!(Decoded::new("a text").downcast::<&str>().ok(), Some("a text"));
+/// assert!(Decoded::new("a text").downcast::<u64>().is_err());
+/// ```
+pub struct Decoded(Box<dyn Any + Send>);
+
+impl Decoded {
+    /// Any value.
+    ///
+    /// ```
+    /// use blossom_layers::types::Decoded;
+    ///
+    /// assert_eq!(Decoded::new(7_u64).downcast::<u64>().ok(), Some(7));
+    /// ```
+    pub fn new(value: impl Any + Send) -> Self {
+        Self(Box::new(value))
+    }
+
+    /// The value, if it is of this type.
+    ///
+    /// # Errors
+    ///
+    /// Itself, if it is of another.
+    ///
+    /// ```
+    /// use blossom_layers::types::Decoded;
+    ///
+    /// let decoded = Decoded::new(7_u64).downcast::<u32>().unwrap_err();
+    /// assert_eq!(decoded.downcast::<u64>().ok(), Some(7));
+    /// ```
+    pub fn downcast<T: Any>(self) -> Result<T, Self> {
+        self.0.downcast().map(|value| *value).map_err(Self)
+    }
+}
+
+impl fmt::Debug for Decoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoded").finish_non_exhaustive()
     }
 }

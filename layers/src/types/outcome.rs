@@ -1,6 +1,6 @@
-use std::{fmt, time::Instant};
+use std::{any::Any, fmt, time::Instant};
 
-use super::{Deferred, Nanos, Timing, Usage};
+use super::{Decoded, Deferred, Nanos, Timing, Usage};
 use crate::{
     body::End,
     sync::{Arc, Mutex, lock},
@@ -29,13 +29,14 @@ pub struct Outcome {
 struct State {
     record: Record,
     deferred: Option<Deferred>,
+    decoded: Option<Decoded>,
 }
 
 impl State {
     /// The record, with what was deferred done.
     fn record(&mut self) -> &mut Record {
         if let Some(deferred) = self.deferred.take() {
-            deferred.run(&mut self.record);
+            self.decoded = deferred.run(&mut self.record);
         }
         &mut self.record
     }
@@ -123,6 +124,35 @@ impl Outcome {
         lock(&self.state).deferred.is_some()
     }
 
+    /// Takes the reply in the form that reading it has given, if it has been read and has this form.
+    /// Whoever holds clones gets it once in all.
+    ///
+    /// ```
+    /// use blossom_layers::types::{Decoded, Deferred, Outcome};
+    /// use bytes::Bytes;
+    ///
+    /// let outcome = Outcome::new();
+    /// let read = |body: &Bytes, _: &mut _| Some(Decoded::new(body.len()));
+    /// outcome.defer(Deferred::decoding(Bytes::from_static(b"hello"), read));
+    /// assert_eq!(outcome.take_decoded::<usize>(), None, "nobody has wanted to know yet");
+    ///
+    /// outcome.read(|_| ());
+    /// assert_eq!(outcome.take_decoded::<String>(), None, "it is of another type");
+    /// assert_eq!(outcome.take_decoded::<usize>(), Some(5));
+    /// assert_eq!(outcome.take_decoded::<usize>(), None);
+    /// ```
+    #[must_use]
+    pub fn take_decoded<T: Any>(&self) -> Option<T> {
+        let mut state = lock(&self.state);
+        match state.decoded.take()?.downcast() {
+            Ok(value) => Some(value),
+            Err(other) => {
+                state.decoded = Some(other);
+                None
+            }
+        }
+    }
+
     /// When the parts of the reply arrived. Never does what was deferred.
     ///
     /// ```
@@ -207,7 +237,7 @@ impl From<Record> for Outcome {
     fn from(record: Record) -> Self {
         let state = State {
             record,
-            deferred: None,
+            ..State::default()
         };
         Self {
             state: Arc::new(Mutex::new(state)),

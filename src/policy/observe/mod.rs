@@ -7,6 +7,7 @@ mod whole;
 use bytes::Bytes;
 use http::response::Parts;
 
+pub(crate) use self::whole::ReadReply;
 use self::{events::Events, whole::Whole};
 use crate::{
     layers::{
@@ -348,6 +349,47 @@ mod tests {
             let seen = record(&json, &[nonsense.as_bytes()]);
             assert!(!seen.complete, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_chat_that_is_read_for_the_client_as_well_tells_the_same() {
+        let json = head(200, "application/json");
+        for body in [
+            r#"{"model":"m","choices":[{"message":{"content":"a"},"finish_reason":"stop"}],
+                "usage":{"prompt_tokens":3,"completion_tokens":4}}"#,
+            r#"{"choices":[{"message":{"content":null,"tool_calls":[{"id":"1"}]}}]}"#,
+            r#"{"choices":[{"message":{"content":"a"},"finish_reason":"error"}]}"#,
+            r#"{"choices":[{"message":{"content":"a"},"error":{"message":"cut"}}],"error":"no"}"#,
+            r#"{"choices":[{"message":{"content":"a"}}],"error":{"message":"no"}}"#,
+            r#"{"choices":[{"delta":{"content":"a"}}]}"#,
+            r#"{"choices":[{"message":{"content":"a"}},{"message":7}]}"#,
+            r#"{"role":"assistant","content":"the \"choices\" are these"}"#,
+            r#"{"choices":[{"message":{"content":"a"}}]"#,
+        ] {
+            // What comes in parts is read for what it tells alone.
+            let (first, rest) = body.as_bytes().split_at(7);
+            let alone = record(&json, &[first, rest]);
+            assert_eq!(record(&json, &[body.as_bytes()]), alone, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_chat_that_was_read_stands_for_no_other_body() {
+        let read = |body: &'static str| {
+            let mut record = Record::default();
+            let mut watch = ObserveReply
+                .observe(&head(200, "application/json"))
+                .unwrap();
+            watch.data(&Bytes::from_static(body.as_bytes()), &mut record);
+            let deferred = watch.end(End::Complete, &mut record).unwrap();
+            let decoded = deferred.run(&mut record)?;
+            decoded.downcast::<ReadReply>().ok()
+        };
+        let chat = r#"{"choices":[{"message":{"content":"a"}}]}"#;
+        let reply = read(chat).unwrap().of(chat.as_bytes()).unwrap();
+        assert_eq!(reply.content(), "a");
+        assert!(read(chat).unwrap().of(b"{}").is_none());
+        assert!(read(r#"{"data":[]}"#).is_none());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    layers::types::{FinishReason, Record},
+    layers::types::{FinishReason, Record, Usage},
     protocol::{LenientText, WireUsage, printable, wire_usage},
 };
 
@@ -116,24 +116,14 @@ struct Delta<'a> {
 impl Seen<'_> {
     /// Writes down what there is.
     pub(super) fn note(&self, record: &mut Record) {
-        if let Some(usage) = self.usage {
-            record.usage = Some(usage.normalize());
-        }
-        if record.model.is_none() {
-            record.model = self.model.some().map(Into::into);
-        }
-        if let Some(error) = self.error {
-            record.failure = Some(message(error));
-        }
-        let Some(choice) = self.first_choice() else {
-            return;
+        let first = self.first_choice();
+        let noted = Noted {
+            usage: self.usage.map(|usage| usage.normalize()),
+            model: self.model.some(),
+            error: first.and_then(|choice| choice.error).or(self.error),
+            finish_reason: first.and_then(|choice| choice.finish_reason.some()),
         };
-        if let Some(error) = choice.error {
-            record.failure = Some(message(error));
-        }
-        if let Some(reason) = choice.finish_reason.some() {
-            record.finish_reason = Some(FinishReason::from(reason));
-        }
+        noted.write(record);
     }
 
     /// Whether it holds part of the answer.
@@ -179,6 +169,31 @@ impl Seen<'_> {
     fn has_message(&self) -> bool {
         self.first_choice()
             .is_some_and(|choice| choice.delta.is_some() || choice.message.is_some())
+    }
+}
+
+/// What a reply or a chunk tells of itself.
+pub(super) struct Noted<'a> {
+    pub(super) usage: Option<Usage>,
+    pub(super) model: Option<&'a str>,
+    pub(super) error: Option<&'a RawValue>,
+    pub(super) finish_reason: Option<&'a str>,
+}
+
+impl Noted<'_> {
+    pub(super) fn write(self, record: &mut Record) {
+        if self.usage.is_some() {
+            record.usage = self.usage;
+        }
+        if record.model.is_none() {
+            record.model = self.model.map(Into::into);
+        }
+        if let Some(error) = self.error {
+            record.failure = Some(message(error));
+        }
+        if let Some(reason) = self.finish_reason {
+            record.finish_reason = Some(FinishReason::from(reason));
+        }
     }
 }
 

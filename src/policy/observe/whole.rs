@@ -1,8 +1,15 @@
 use bytes::{Bytes, BytesMut};
+use memchr::memmem;
 use serde::de::IgnoredAny;
 
-use super::{judge, scan::Seen};
-use crate::layers::types::{Deferred, Record};
+use super::{
+    judge,
+    scan::{Noted, Seen},
+};
+use crate::{
+    layers::types::{Decoded, Deferred, Record},
+    protocol::ChatReply,
+};
 
 /// The largest reply that is read; of a larger one, a picture in base64 say, the transport's word
 /// is all there is.
@@ -45,15 +52,52 @@ impl Whole {
                 read(&[&first[..], &rest].concat(), no_store, record);
             });
         }
-        Deferred::reading(
+        Deferred::decoding(
             first,
             if no_store {
-                |data, record| read(data, true, record)
+                |data, record| decode(data, true, record)
             } else {
-                |data, record| read(data, false, record)
+                |data, record| decode(data, false, record)
             },
         )
     }
+}
+
+/// A chat that was read here, which the client would read as well.
+pub(crate) struct ReadReply {
+    body: Bytes,
+    reply: ChatReply,
+}
+
+impl ReadReply {
+    /// The reply that `body` is, if it was read of the same.
+    pub(crate) fn of(self, body: &[u8]) -> Option<ChatReply> {
+        (self.body == body).then_some(self.reply)
+    }
+}
+
+fn decode(body: &Bytes, no_store: bool, record: &mut Record) -> Option<Decoded> {
+    let Some(reply) = read_chat(body, record) else {
+        read(body, no_store, record);
+        return None;
+    };
+    judge(record, no_store);
+    let body = body.clone();
+    Some(Decoded::new(ReadReply { body, reply }))
+}
+
+fn read_chat(body: &[u8], record: &mut Record) -> Option<ChatReply> {
+    // All else would be read twice.
+    memmem::find(body, b"\"choices\"")?;
+    let (reply, told) = ChatReply::read(std::str::from_utf8(body).ok()?).ok()?;
+    let noted = Noted {
+        usage: reply.usage(),
+        model: reply.model(),
+        error: told.error,
+        finish_reason: told.finish_reason.some(),
+    };
+    noted.write(record);
+    Some(reply)
 }
 
 /// Reads it, and says whether it is a reply of the protocol.

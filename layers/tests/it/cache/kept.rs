@@ -78,6 +78,41 @@ async fn a7_an_event_stream_is_stored_only_if_it_is_proven_whole() {
     assert_eq!(stack.ask(request()).await, CacheStatus::Miss);
 }
 
+/// Reads a reply into its words.
+struct Read(Bytes);
+
+impl Watch for Read {
+    fn data(&mut self, data: &Bytes, _: &mut Record) -> bool {
+        self.0 = data.clone();
+        true
+    }
+
+    fn end(&mut self, _: End, _: &mut Record) -> Option<Deferred> {
+        let words = |data: &Bytes, record: &mut Record| {
+            record.model = Some("m".into());
+            Some(Decoded::new(data.len()))
+        };
+        Some(Deferred::decoding(self.0.clone(), words))
+    }
+}
+
+#[tokio::test]
+async fn what_a_reply_was_decoded_to_is_for_its_caller_and_is_not_kept() {
+    let service = ServiceBuilder::new()
+        .layer(layer())
+        .layer(ObserveLayer::new(|_: &Parts| Some(Read(Bytes::new()))))
+        .service(ScriptedService::new([Step::Respond(reply(&[]))]));
+    let mut decoded = Vec::new();
+    for _ in 0..2 {
+        let response = service.clone().oneshot(request()).await.unwrap();
+        let outcome = response.extensions().get::<Outcome>().unwrap().clone();
+        text(response).await.unwrap();
+        assert_eq!(outcome.record().model.as_deref(), Some("m"));
+        decoded.push(outcome.take_decoded::<usize>());
+    }
+    assert_eq!(decoded, [Some(1), None]);
+}
+
 fn failure(code: u16) -> Response<ScriptedBody> {
     let mut response = reply(&[]);
     *response.status_mut() = StatusCode::from_u16(code).unwrap();

@@ -33,8 +33,8 @@ use blossom_layers::{
     observe::ObserveLayer,
     test_util::{BodyLog, ScriptedBody, ScriptedService, Step},
     types::{
-        CacheKey, CacheOptions, CacheStatus, Deferred, FinishReason, KeyPolicy, Outcome, Owner,
-        Record, Scope, Tenant, Usage, Watch,
+        CacheKey, CacheOptions, CacheStatus, Decoded, Deferred, FinishReason, KeyPolicy, Outcome,
+        Owner, Record, Scope, Tenant, Usage, Watch,
     },
 };
 use bytes::Bytes;
