@@ -25,12 +25,10 @@ pub(crate) fn model_used(headers: &HeaderMap) -> Option<&str> {
 
 /// The media type without parameters; empty if there is none.
 pub(crate) fn media_type(headers: &HeaderMap) -> &str {
-    let value = text(headers, &CONTENT_TYPE).unwrap_or_default();
-    let end = value.bytes().position(|byte| byte == b';');
-    value
-        .get(..end.unwrap_or(value.len()))
-        .unwrap_or_default()
-        .trim()
+    let value = value(headers, &CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    let name = value.get(..end).unwrap_or_default().trim_ascii();
+    std::str::from_utf8(name).unwrap_or_default()
 }
 
 /// Whether the reply says that it must not be kept.

@@ -13,7 +13,33 @@ use crate::{
 pub(super) struct Circuits {
     // Of the requests of no other part: it needs neither hash nor lock.
     rest: OnceLock<Arc<Circuit>>,
-    parts: Mutex<HashMap<PartitionKey, Arc<Circuit>>>,
+    parts: Mutex<Parts>,
+}
+
+#[derive(Default)]
+struct Parts {
+    all: HashMap<PartitionKey, Arc<Circuit>>,
+    // Most requests are of the same part as the one before, and its key is mostly the same text in the same
+    // place: it need not be hashed.
+    last: Option<(PartitionKey, Arc<Circuit>)>,
+}
+
+impl Parts {
+    fn find(&mut self, key: &PartitionKey) -> Option<Arc<Circuit>> {
+        if let Some((last, circuit)) = &self.last
+            && last == key
+        {
+            return Some(circuit.clone());
+        }
+        let circuit = self.all.get(key)?.clone();
+        self.last = Some((key.clone(), circuit.clone()));
+        Some(circuit)
+    }
+
+    fn forget_quiet(&mut self, now: Instant) {
+        self.all.retain(|_, circuit| !circuit.is_quiet(now));
+        self.last = None;
+    }
 }
 
 impl Circuits {
@@ -39,13 +65,14 @@ impl Circuits {
             return Some(circuit.clone());
         }
         let mut parts = lock(&self.parts);
-        if parts.len() >= most {
-            parts.retain(|_, circuit| !circuit.is_quiet(now));
+        if parts.all.len() >= most {
+            parts.forget_quiet(now);
         }
-        if parts.len() >= most && !parts.contains_key(key) {
+        if parts.all.len() >= most && !parts.all.contains_key(key) {
             return None;
         }
         let circuit = parts
+            .all
             .entry(key.clone())
             .or_insert_with(|| Arc::new(Circuit::new(*rules, now)));
         Some(circuit.clone())
@@ -62,7 +89,7 @@ impl Circuits {
     // Apart, so that the way without a part is short.
     #[inline(never)]
     fn get_part(&self, key: &PartitionKey) -> Option<Arc<Circuit>> {
-        lock(&self.parts).get(key).cloned()
+        lock(&self.parts).find(key)
     }
 
     /// The circuit of `key`, made if need be, whatever their number.
@@ -72,7 +99,7 @@ impl Circuits {
 
     pub(super) fn count(&self, wanted: CircuitState) -> usize {
         let parts = lock(&self.parts);
-        let all = self.rest.get().into_iter().chain(parts.values());
+        let all = self.rest.get().into_iter().chain(parts.all.values());
         all.filter(|circuit| circuit.state() == wanted).count()
     }
 
@@ -82,6 +109,7 @@ impl Circuits {
         let parts = lock(&self.parts);
         rest.chain(
             parts
+                .all
                 .iter()
                 .map(|(key, circuit)| (key.clone(), circuit.clone())),
         )
@@ -91,6 +119,28 @@ impl Circuits {
 
 impl fmt::Debug for Circuits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Circuits({})", lock(&self.parts).len())
+        write!(f, "Circuits({})", lock(&self.parts).all.len())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_circuit_that_made_room_for_another_is_found_no_more() {
+        let circuits = Circuits::default();
+        let [one, other] = ["one", "other"].map(PartitionKey::new);
+        let find = |key| circuits.find(key, &Rules::default(), 1);
+        assert!(find(&one).is_some());
+        assert!(
+            circuits.get(&one).is_some(),
+            "and is the last that was asked for"
+        );
+
+        assert!(find(&other).is_some());
+
+        assert!(circuits.get(&one).is_none());
+        assert!(circuits.get(&other).is_some());
     }
 }

@@ -179,3 +179,25 @@ impl Write for Socket {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_small_is_one_piece_and_what_is_not_stays_as_it_is() {
+        let joined = |parts: &[&[u8]]| {
+            let bufs: Vec<_> = parts.iter().map(|part| io::IoSlice::new(part)).collect();
+            join(&bufs, &mut [0; SMALL]).map(<[u8]>::to_vec)
+        };
+        assert_eq!(joined(&[]).unwrap(), b"");
+        assert_eq!(
+            joined(&[b"POST /", b"", b" HTTP/1.1"]).unwrap(),
+            b"POST / HTTP/1.1"
+        );
+
+        let most = [b'a'; SMALL];
+        assert_eq!(joined(&[&most[..1], &most[1..]]).unwrap(), most);
+        assert_eq!(joined(&[&most, b"b"]), None);
+    }
+}
