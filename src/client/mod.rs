@@ -21,6 +21,8 @@ mod answer;
 mod audio;
 #[cfg(feature = "cache-memory")]
 mod cache;
+#[cfg(test)]
+mod errors_in_guide;
 mod exchange;
 mod failure;
 pub(crate) mod file;
@@ -38,8 +40,6 @@ mod service;
 mod settings;
 mod stored;
 mod stream;
-#[cfg(test)]
-mod table;
 mod text;
 mod typed;
 #[cfg(feature = "cache-memory")]

@@ -1,5 +1,4 @@
 use bytes::{Bytes, BytesMut};
-use memchr::memmem;
 use serde::de::IgnoredAny;
 
 use super::{
@@ -86,9 +85,23 @@ fn decode(body: &Bytes, no_store: bool, record: &mut Record) -> Option<Decoded> 
     Some(Decoded::new(ReadReply { body, reply }))
 }
 
+/// Whether it names choices near its beginning.
+fn begins_like_a_chat(body: &[u8]) -> bool {
+    const NAME: &[u8] = b"choices\"";
+    let beginning = body.get(..1024).unwrap_or(body);
+    let mut places = memchr::memchr_iter(b'c', beginning);
+    places.any(|at| {
+        beginning
+            .get(at..)
+            .is_some_and(|rest| rest.starts_with(NAME))
+    })
+}
+
 fn read_chat(body: &[u8], record: &mut Record) -> Option<ChatReply> {
     // All else would be read twice.
-    memmem::find(body, b"\"choices\"")?;
+    if !begins_like_a_chat(body) {
+        return None;
+    }
     let (reply, told) = ChatReply::read(std::str::from_utf8(body).ok()?).ok()?;
     let noted = Noted {
         usage: reply.usage(),
