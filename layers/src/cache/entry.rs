@@ -486,8 +486,8 @@ fn headers_weight(headers: &HeaderMap) -> usize {
 }
 
 // What the parts cost beside their bytes: the allocator's share, reference counts, what was learnt, the
-// buffer of the headers, and the map's node with the room that the map keeps. Counted on entries of one
-// byte, of which about 1,110 are all of it where the map has just grown.
+// buffer of the headers, and the map's node with the room that the map keeps. Entries of one byte take 1.16
+// to 1.18 of what they weigh by it (a million of them, glibc, 2026-11-26).
 const ENTRY: usize = 536;
 const TAG: usize = size_of::<Box<str>>() + 16;
 const HEADER: usize = 112;
