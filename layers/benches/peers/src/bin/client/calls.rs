@@ -96,6 +96,16 @@ fn chat(seed: Option<u64>) -> Bytes {
     serde_json::to_vec(&chat).expect("it is plain data").into()
 }
 
+/// Decodes a reply, and gives the length of its text.
+fn decoded(body: &[u8]) -> usize {
+    let reply: Reply = serde_json::from_slice(body).expect("a reply");
+    reply
+        .choices
+        .first()
+        .and_then(|choice| choice.message.content.as_ref())
+        .map_or(0, String::len)
+}
+
 /// What a cache keeps of a reply at the least.
 struct Kept {
     headers: http::HeaderMap,
@@ -195,12 +205,7 @@ pub(super) async fn run(
                     .await
                     .expect("a body")
                     .to_bytes();
-                let reply: Reply = serde_json::from_slice(&body).expect("a reply");
-                reply
-                    .choices
-                    .first()
-                    .and_then(|choice| choice.message.content.as_ref())
-                    .map_or(0, String::len)
+                decoded(&body)
             })
             .await;
         }
@@ -223,12 +228,7 @@ pub(super) async fn run(
                 let body = body.collect().await.expect("a body").to_bytes();
                 let entry = kept_of(&head, &body);
                 kept.insert(key, Arc::new(entry));
-                let reply: Reply = serde_json::from_slice(&body).expect("a reply");
-                reply
-                    .choices
-                    .first()
-                    .and_then(|choice| choice.message.content.as_ref())
-                    .map_or(0, String::len)
+                decoded(&body)
             })
             .await;
         }
